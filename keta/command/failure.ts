@@ -1,0 +1,36 @@
+/**
+ * Refusals: the closed list of reasons for which a request is answered with an error although the
+ * server is healthy. They are values, not exceptions, inside the state machine: a refused command is
+ * still a record of the log that every replica refuses in the same way. `rpc/errors.ts` gives each
+ * its gRPC code and etcd's exact text.
+ */
+export type FailureCode =
+  | 'EMPTY_KEY'
+  | 'KEY_NOT_FOUND'
+  | 'VALUE_PROVIDED'
+  | 'LEASE_PROVIDED'
+  | 'TOO_MANY_OPS'
+  | 'DUPLICATE_KEY'
+  | 'INVALID_SORT_OPTION'
+  | 'COMPACTED'
+  | 'FUTURE_REVISION'
+  | 'NO_SPACE'
+  | 'CORRUPT'
+  | 'LEASE_NOT_FOUND'
+  | 'LEASE_EXISTS'
+  | 'LEASE_TTL_TOO_LARGE'
+  | 'REQUEST_TOO_LARGE'
+  | 'TOO_MANY_REQUESTS'
+  | 'TIMEOUT'
+  | 'STOPPED'
+  | 'UNKNOWN_ALARM_ACTION'
+
+/** A refusal as an exception, for the layers above the state machine. */
+export class RequestFailure extends Error {
+  override readonly name = 'RequestFailure'
+  readonly code: FailureCode
+  constructor(code: FailureCode, options?: { readonly cause?: unknown }) {
+    super(code, options)
+    this.code = code
+  }
+}

@@ -1,0 +1,118 @@
+/**
+ * The seam between the services and whatever carries their messages. A service is a table of methods; a transport takes
+ * the table and serves it. Services see bytes, metadata and streams, never a gRPC library; a transport sees no service.
+ */
+
+/** gRPC status codes that this server answers with. */
+export const STATUS = {
+  OK: 0,
+  CANCELLED: 1,
+  UNKNOWN: 2,
+  INVALID_ARGUMENT: 3,
+  DEADLINE_EXCEEDED: 4,
+  NOT_FOUND: 5,
+  ALREADY_EXISTS: 6,
+  PERMISSION_DENIED: 7,
+  RESOURCE_EXHAUSTED: 8,
+  FAILED_PRECONDITION: 9,
+  ABORTED: 10,
+  OUT_OF_RANGE: 11,
+  UNIMPLEMENTED: 12,
+  INTERNAL: 13,
+  UNAVAILABLE: 14,
+  DATA_LOSS: 15,
+  UNAUTHENTICATED: 16,
+} as const
+
+export type StatusCode = (typeof STATUS)[keyof typeof STATUS]
+
+/** The error a client receives. Anything else that a handler throws is a defect: logged, and answered INTERNAL without its text. */
+export class RpcError extends Error {
+  override readonly name = 'RpcError'
+  readonly status: StatusCode
+  constructor(status: StatusCode, message: string, options?: { readonly cause?: unknown }) {
+    super(message, options)
+    this.status = status
+  }
+}
+
+/** What is known of a call besides its messages. */
+export interface Call {
+  /** Value of a request metadata entry (lower-case name), the first if there are several. */
+  metadata(name: string): string | undefined
+  /** Address of the client, for logs. */
+  readonly peer: string
+}
+
+/** One request, one answer. `decode` throws for bytes that are not the message (answered INTERNAL, as grpc-go does). */
+export interface UnaryMethod<Request, Response> {
+  readonly kind: 'unary'
+  decode(bytes: Uint8Array): Request
+  handle(request: Request, call: Call): Response | Promise<Response>
+  encode(response: Response): Uint8Array
+}
+
+/** Client streams requests, server streams answers, independently of each other. */
+export interface StreamMethod<Request, Response> {
+  readonly kind: 'stream'
+  decode(bytes: Uint8Array): Request
+  open(stream: ServerStream<Response>, call: Call): StreamHandler<Request>
+  encode(response: Response): Uint8Array
+}
+
+/** The transport's side of an open stream, as a handler uses it. */
+export interface ServerStream<Response> {
+  /** Always takes the message. False: the client is not keeping up; send nothing more that can wait until `drained`. */
+  send(response: Response): boolean
+  /** Ends the stream with OK. */
+  end(): void
+  /** Ends the stream with an error. */
+  fail(error: RpcError): void
+}
+
+/** The service's side of an open stream. The transport calls these one at a time, and none after `closed`. */
+export interface StreamHandler<Request> {
+  /** One request. The transport reads no further request while the returned promise is pending, or while the client does not take answers. */
+  message(request: Request): void | Promise<void>
+  /** The client will send nothing more (it may still want answers). */
+  halfClosed(): void
+  /** The client can take more answers. */
+  drained(): void
+  /** The stream is over, for whatever reason. Called exactly once. */
+  closed(): void
+}
+
+export type Method = UnaryMethod<never, unknown> | StreamMethod<never, unknown>
+
+/** Full service name ("etcdserverpb.KV") → method name ("Put") → method. */
+export type ServiceTable = ReadonlyMap<string, ReadonlyMap<string, Method>>
+
+/** Keeps the table's element type while each method keeps its own message types. */
+export function unary<Request, Response>(method: Omit<UnaryMethod<Request, Response>, 'kind'>): Method {
+  return { kind: 'unary', ...method } as Method
+}
+
+export function stream<Request, Response>(method: Omit<StreamMethod<Request, Response>, 'kind'>): Method {
+  return { kind: 'stream', ...method } as Method
+}
+
+export interface Transport {
+  /** Binds and serves; resolves to the bound addresses when every one is open. Rejects, with nothing left bound, if one cannot be. */
+  listen(addresses: readonly ListenAddress[]): Promise<readonly ListenAddress[]>
+  /** Refuses new calls, gives open ones `graceMs` to finish, then ends them. Idempotent. */
+  close(graceMs: number): Promise<void>
+}
+
+export interface ListenAddress {
+  readonly host: string
+  /** 0 = any free port. */
+  readonly port: number
+}
+
+export interface TransportOptions {
+  readonly services: ServiceTable
+  /** Largest request message in bytes; a larger one is answered RESOURCE_EXHAUSTED with grpc-go's text. */
+  readonly maxRequestBytes: number
+  /** Called for defects (handlers that threw something other than RpcError). */
+  readonly onDefect: (error: unknown, method: string) => void
+}
