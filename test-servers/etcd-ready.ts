@@ -1,0 +1,25 @@
+/** Whether a server of etcd's API answers a linearizable read. */
+import { credentials, makeGenericClientConstructor } from '@grpc/grpc-js'
+import { acceptsConnections } from './ports.ts'
+
+/** A RangeRequest of the key "\0". */
+const RANGE_REQUEST = Buffer.from([0x0a, 0x01, 0x00])
+const DEADLINE_MS = 2000
+const GenericClient = makeGenericClientConstructor({}, 'etcd')
+
+/** @param endpoint 'host:port' */
+export async function answersReads(endpoint: string): Promise<boolean> {
+  if (!(await acceptsConnections(endpoint))) return false
+  const client = new GenericClient(endpoint, credentials.createInsecure())
+  try {
+    return await new Promise((resolve) => {
+      const same = (bytes: Buffer): Buffer => bytes
+      const options = { deadline: Date.now() + DEADLINE_MS }
+      client.makeUnaryRequest('/etcdserverpb.KV/Range', same, same, RANGE_REQUEST, options, (error) => {
+        resolve(error === null)
+      })
+    })
+  } finally {
+    client.close()
+  }
+}

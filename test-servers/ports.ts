@@ -1,0 +1,44 @@
+/** Free TCP ports on the loopback address, and whether something listens there. */
+import { randomInt } from 'node:crypto'
+import { connect, createServer } from 'node:net'
+
+const HOST = '127.0.0.1'
+/** Below the ephemeral range, so that no outgoing connection can take a port between its choice and its use. */
+const LOWEST = 12_000
+const HIGHEST = 30_000
+
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = randomInt(LOWEST, HIGHEST)
+    if (await canListen(port)) return port
+  }
+}
+
+function canListen(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer()
+    server.once('error', () => {
+      resolve(false)
+    })
+    server.listen(port, HOST, () => {
+      server.close(() => {
+        resolve(true)
+      })
+    })
+  })
+}
+
+/** @param endpoint 'host:port' */
+export function acceptsConnections(endpoint: string): Promise<boolean> {
+  const [host = HOST, port = '0'] = endpoint.split(':')
+  return new Promise((resolve) => {
+    const socket = connect(Number(port), host)
+    const answer = (open: boolean) => (): void => {
+      socket.destroy()
+      resolve(open)
+    }
+    socket.setTimeout(1000, answer(false))
+    socket.once('connect', answer(true))
+    socket.once('error', answer(false))
+  })
+}
