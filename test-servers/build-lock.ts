@@ -1,5 +1,6 @@
 /** Lets one process at a time build into a shared directory. */
 import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
 
 const POLL_MS = 200
 
@@ -7,7 +8,7 @@ const POLL_MS = 200
 export async function withBuildLock<T>(lockFile: string, work: () => Promise<T>): Promise<T> {
   while (!tryLock(lockFile)) {
     if (!isAlive(ownerOf(lockFile))) rmSync(lockFile, { force: true })
-    else await new Promise((resolve) => setTimeout(resolve, POLL_MS))
+    else await delay(POLL_MS)
   }
   try {
     return await work()

@@ -1,7 +1,8 @@
 /** This project's own server as a real process: the built one if it is newer than its sources, else from the sources. */
 import { existsSync, readdirSync, statSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { answersReads } from './etcd-ready.ts'
 import { freePort } from './ports.ts'
 import { startProcessServer } from './process-server.ts'
@@ -15,6 +16,7 @@ export interface KetaOptions {
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const BUILT = join(ROOT, 'dist/keta/bin/keta.js')
 const SOURCE = join(ROOT, 'keta/bin/keta.ts')
+const TYPESCRIPT_LOADER = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
 
 /** A fresh server on its embedded log. */
 export async function startKeta(options: KetaOptions = {}): Promise<TestServer> {
@@ -35,7 +37,7 @@ export async function startKeta(options: KetaOptions = {}): Promise<TestServer> 
 
 function program(): readonly string[] {
   const isFresh = existsSync(BUILT) && statSync(BUILT).mtimeMs > newestSource(join(ROOT, 'keta'))
-  return isFresh ? [BUILT] : ['--import', import.meta.resolve('tsx'), SOURCE]
+  return isFresh ? [BUILT] : ['--import', TYPESCRIPT_LOADER, SOURCE]
 }
 
 /** The time of the last change of a source file that is part of the server. */

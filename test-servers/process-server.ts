@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { guardDirectory, guardGroup, releaseGroup } from './reaper.ts'
 import type { TestServer } from './server.ts'
 
@@ -142,8 +143,4 @@ function signalGroup(pid: number, signal: NodeJS.Signals): void {
 
 function tail(text: string): string {
   return text.slice(-4000)
-}
-
-function delay(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
 }

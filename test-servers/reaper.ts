@@ -16,7 +16,7 @@ while read -r word value; do
 $value" ;;
   esac
 done
-for group in $groups; do kill -KILL -- "-$group"; done
+for group in $groups; do kill -s KILL -- "-$group"; done
 sleep 0.2
 printf '%s\\n' "$directories" | while read -r directory; do
   case $directory in ?*) rm -rf -- "$directory" ;; esac

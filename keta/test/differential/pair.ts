@@ -1,0 +1,125 @@
+/** The two compared servers: sends every request to both, in lock-step, and stops at the first difference. */
+import { type DescMessage, type DescMethodUnary, fromBinary, type MessageShape, toBinary } from '@bufbuild/protobuf'
+import type { ResponseHeader } from '../../proto/gen/etcdserverpb/rpc_pb.js'
+import { compareAnswers, compareMessages, type Names } from './compare.ts'
+import type { Answer, Connection } from './connection.ts'
+import { show } from './show.ts'
+
+/** The two servers differ. The message says everything that is needed to look into it. */
+export class DifferenceError extends Error {
+  override readonly name = 'DifferenceError'
+}
+
+export interface Request {
+  readonly method: DescMethodUnary
+  readonly message: MessageShape<DescMessage>
+}
+
+/** What the requests so far have made of the store, as far as the next requests depend on it. */
+export interface World {
+  /** Of the newest answer. */
+  revision: bigint
+  /** 0 if nothing was compacted. */
+  compacted: bigint
+  /** Granted and not revoked. */
+  readonly leases: Set<bigint>
+}
+
+const HISTORY = 25
+
+export class Pair {
+  readonly left: Connection
+  readonly right: Connection
+  readonly names: Names
+  readonly world: World = { revision: 1n, compacted: 0n, leases: new Set() }
+  /** Requests sent to each server so far. */
+  requests = 0
+  readonly #seed: number
+  readonly #history: string[] = []
+  #phase = ''
+
+  constructor(left: Connection, right: Connection, seed: number) {
+    this.left = left
+    this.right = right
+    this.names = { left: left.name, right: right.name }
+    this.#seed = seed
+  }
+
+  /** Names what follows, for messages. */
+  enter(phase: string): void {
+    this.#phase = phase
+  }
+
+  /** One request to both. @returns the left answer's message, undefined for an error. */
+  async call<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodUnary<I, O>,
+    message: MessageShape<I>,
+  ): Promise<MessageShape<O> | undefined> {
+    const bytes = toBinary(method.input, message)
+    this.note(`${method.name} ${show(message)}`)
+    const [left, right] = await this.send(pathOf(method), bytes)
+    this.#check(method, left, right)
+    return left.ok ? fromBinary(method.output, left.bytes) : undefined
+  }
+
+  /** Requests that change nothing, all at once. */
+  async callConcurrently(requests: readonly Request[]): Promise<void> {
+    for (const { method, message } of requests) this.note(`${method.name} ${show(message)}`)
+    const first = this.requests - requests.length
+    const answers = await Promise.all(
+      requests.map(({ method, message }) => this.send(pathOf(method), toBinary(method.input, message))),
+    )
+    answers.forEach(([left, right], i) => {
+      const request = requests[i]
+      if (request) this.#check(request.method, left, right, first + i + 1)
+    })
+  }
+
+  /** Any bytes to any path. */
+  async callRaw(path: string, bytes: Uint8Array, output: DescMessage, codeOnly = false): Promise<void> {
+    this.note(`${path} with ${bytes.length} raw bytes ${Buffer.from(bytes.subarray(0, 40)).toString('hex')}`)
+    const [left, right] = await this.send(path, bytes)
+    this.expectNone(compareAnswers(output, left, right, this.names, codeOnly))
+  }
+
+  /** Both answers, not compared. */
+  send(path: string, bytes: Uint8Array): Promise<[Answer, Answer]> {
+    return Promise.all([this.left.unary(path, bytes), this.right.unary(path, bytes)])
+  }
+
+  compare(schema: DescMessage, left: MessageShape<DescMessage>, right: MessageShape<DescMessage>): void {
+    this.expectNone(compareMessages(schema, left, right, this.names))
+  }
+
+  /** Adds a line to the record of requests that is printed with a difference. */
+  note(request: string): void {
+    this.requests++
+    this.#history.push(`${this.requests}: ${request}`)
+    if (this.#history.length > HISTORY + 16) this.#history.shift()
+  }
+
+  /** @throws DifferenceError if there is a difference */
+  expectNone(found: string | undefined, step = this.requests): void {
+    if (found === undefined) return
+    throw new DifferenceError(
+      [
+        `seed ${this.#seed}, phase "${this.#phase}", request ${step}: the servers differ`,
+        found,
+        `after (revision ${this.world.revision}, compacted ${this.world.compacted}):`,
+        ...this.#history.map((line) => `  ${line}`),
+      ].join('\n'),
+    )
+  }
+
+  #check(method: DescMethodUnary, left: Answer, right: Answer, step?: number): void {
+    this.expectNone(compareAnswers(method.output, left, right, this.names), step)
+    if (!left.ok) return
+    const answer = fromBinary(method.output, left.bytes) as { readonly header?: ResponseHeader }
+    const revision = answer.header?.revision ?? 0n
+    if (revision > this.world.revision) this.world.revision = revision
+  }
+}
+
+export function pathOf(method: DescMethodUnary): string {
+  return `/${method.parent.typeName}/${method.name}`
+}

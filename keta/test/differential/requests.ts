@@ -1,0 +1,98 @@
+/** Random requests of KV, Lease and Maintenance; transactions are in `transactions.ts`, watches in `phases.ts`. */
+import { create } from '@bufbuild/protobuf'
+import {
+  CompactionRequestSchema,
+  DeleteRangeRequestSchema,
+  type DeleteRangeRequest,
+  HashKVRequestSchema,
+  KV,
+  Lease,
+  LeaseLeasesRequestSchema,
+  LeaseTimeToLiveRequestSchema,
+  Maintenance,
+  PutRequestSchema,
+  type PutRequest,
+  RangeRequestSchema,
+  type RangeRequest,
+  type RangeRequest_SortOrder,
+  type RangeRequest_SortTarget,
+  StatusRequestSchema,
+} from '../../proto/gen/etcdserverpb/rpc_pb.js'
+import { anyBound, anyKeyOrNone, anyLease, anyLimit, anyRange, anyRevision, anyValue, someRevision } from './choices.ts'
+import type { Pair, Request, World } from './pair.ts'
+import type { Random } from './random.ts'
+
+export function rangeRequest(random: Random, world: World): RangeRequest {
+  const sorted = random.oneIn(2)
+  return create(RangeRequestSchema, {
+    ...anyRange(random),
+    limit: anyLimit(random),
+    revision: anyRevision(random, world),
+    sortOrder: (sorted ? enumValue(random, 3) : 0) as RangeRequest_SortOrder,
+    sortTarget: (sorted ? enumValue(random, 5) : 0) as RangeRequest_SortTarget,
+    serializable: random.oneIn(4),
+    keysOnly: random.oneIn(5),
+    countOnly: random.oneIn(8),
+    minModRevision: anyBound(random, world),
+    maxModRevision: anyBound(random, world),
+    minCreateRevision: anyBound(random, world),
+    maxCreateRevision: anyBound(random, world),
+  })
+}
+
+export function putRequest(random: Random, world: World): PutRequest {
+  const ignoreValue = random.oneIn(10)
+  const ignoreLease = random.oneIn(10)
+  const withLease = random.oneIn(ignoreLease ? 8 : 5)
+  return create(PutRequestSchema, {
+    key: anyKeyOrNone(random),
+    value: ignoreValue && !random.oneIn(8) ? Buffer.alloc(0) : anyValue(random),
+    lease: withLease ? anyLease(random, world) : 0n,
+    prevKv: random.oneIn(3),
+    ignoreValue,
+    ignoreLease,
+  })
+}
+
+/** Of few keys mostly, so that the store does not stay empty. */
+export function deleteRequest(random: Random): DeleteRangeRequest {
+  const range = random.oneIn(12) ? anyRange(random) : { key: anyKeyOrNone(random) }
+  return create(DeleteRangeRequestSchema, { ...range, prevKv: random.oneIn(3) })
+}
+
+/** Any request that changes nothing. */
+export function readRequest(random: Random, world: World): Request {
+  return random.weighted<() => Request>([
+    [40, () => ({ method: KV.method.range, message: rangeRequest(random, world) })],
+    [2, () => ({ method: Lease.method.leaseTimeToLive, message: timeToLive(random, world) })],
+    [1, () => ({ method: Lease.method.leaseLeases, message: create(LeaseLeasesRequestSchema) })],
+    [1, () => ({ method: Maintenance.method.status, message: create(StatusRequestSchema) })],
+  ])()
+}
+
+/** Compacts, or is refused to. Watches must be settled before. */
+export async function compact(pair: Pair, random: Random): Promise<void> {
+  const { world } = pair
+  const revision = random.oneIn(3)
+    ? someRevision(random, world)
+    : world.compacted + (world.revision - world.compacted) / BigInt(2 + random.below(4))
+  const request = create(CompactionRequestSchema, { revision, physical: random.oneIn(2) })
+  if ((await pair.call(KV.method.compact, request)) !== undefined) world.compacted = revision
+}
+
+/** The hashes cover everything that is stored: keys, values, revisions, versions, leases. */
+export async function hashKv(pair: Pair, random: Random): Promise<void> {
+  const { world } = pair
+  for (const revision of [0n, world.revision, world.compacted, someRevision(random, world)]) {
+    await pair.call(Maintenance.method.hashKV, create(HashKVRequestSchema, { revision }))
+  }
+}
+
+/** One of the enum's values 0…count-1, or rarely none of them. */
+export function enumValue(random: Random, count: number): number {
+  return random.oneIn(40) ? random.pick([count, -1, 77]) : random.below(count)
+}
+
+function timeToLive(random: Random, world: World) {
+  return create(LeaseTimeToLiveRequestSchema, { ID: anyLease(random, world), keys: random.oneIn(2) })
+}

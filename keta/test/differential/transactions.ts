@@ -1,0 +1,126 @@
+/** Random transactions: every compare, every operation, nesting, and the limits. */
+import { create, type MessageInitShape } from '@bufbuild/protobuf'
+import {
+  type Compare,
+  type Compare_CompareResult,
+  type Compare_CompareTarget,
+  CompareSchema,
+  type RequestOp,
+  RequestOpSchema,
+  type TxnRequest,
+  TxnRequestSchema,
+} from '../../proto/gen/etcdserverpb/rpc_pb.js'
+import { anyKey, anyKeyOrNone, anyLease, anyRange, anyValue, freshKeys, someRevision } from './choices.ts'
+import type { World } from './pair.ts'
+import type { Random } from './random.ts'
+import { deleteRequest, enumValue, putRequest, rangeRequest } from './requests.ts'
+
+type Target = NonNullable<MessageInitShape<typeof CompareSchema>['targetUnion']>
+
+const DEEPEST = 3
+/** The limit of operations in a branch. */
+const MOST = 128
+
+export function txnRequest(random: Random, world: World, depth = 0): TxnRequest {
+  const compares = random.weighted([
+    [3, 0],
+    [6, 1],
+    [3, 2],
+    [1, 5],
+  ])
+  return create(TxnRequestSchema, {
+    compare: repeat(compares, () => anyCompare(random, world)),
+    success: anyBranch(random, world, depth),
+    failure: anyBranch(random, world, depth),
+  })
+}
+
+/** Only ranges at the top level: these don't go through the log. */
+export function readOnlyTxn(random: Random, world: World): TxnRequest {
+  const ranges = (): RequestOp[] => repeat(random.below(4), () => rangeOp(random, world))
+  const compare = repeat(random.below(3), () => anyCompare(random, world))
+  return create(TxnRequestSchema, { compare, success: ranges(), failure: ranges() })
+}
+
+/** Around the limit of operations, flat or divided between a transaction and one in it. */
+export function hugeTxn(random: Random): TxnRequest {
+  const puts = (keys: readonly Buffer[]): RequestOp[] =>
+    keys.map((key) => op({ case: 'requestPut', value: { key, value: anyValue(random) } }))
+  const keys = freshKeys(MOST + 1)
+  const size = MOST - 1 + random.below(3)
+  if (random.oneIn(2)) return create(TxnRequestSchema, { success: puts(keys.slice(0, size)) })
+  const inner = create(TxnRequestSchema, { success: puts(keys.slice(0, size - MOST / 2)) })
+  const outer = puts(keys.slice(MOST / 2 + 1).slice(0, MOST / 2 - 1))
+  return create(TxnRequestSchema, { success: [...outer, op({ case: 'requestTxn', value: inner })] })
+}
+
+function anyBranch(random: Random, world: World, depth: number): RequestOp[] {
+  const size = random.weighted([
+    [3, 0],
+    [6, 1],
+    [5, 2],
+    [3, 3],
+    [1, 8],
+  ])
+  return repeat(size, () => anyOp(random, world, depth))
+}
+
+function anyOp(random: Random, world: World, depth: number): RequestOp {
+  return random.weighted<() => RequestOp>([
+    [8, () => op({ case: 'requestPut', value: putInTxn(random, world) })],
+    [5, () => rangeOp(random, world)],
+    [4, () => op({ case: 'requestDeleteRange', value: deleteRequest(random) })],
+    [depth < DEEPEST ? 2 : 0, () => op({ case: 'requestTxn', value: txnRequest(random, world, depth + 1) })],
+    [random.oneIn(30) ? 1 : 0, () => create(RequestOpSchema)],
+  ])()
+}
+
+/** Mostly puts that are not refused: one refusal refuses the whole transaction. */
+function putInTxn(random: Random, world: World) {
+  return random.oneIn(4) ? putRequest(random, world) : { key: anyKey(random), value: anyValue(random) }
+}
+
+function rangeOp(random: Random, world: World): RequestOp {
+  const request = rangeRequest(random, world)
+  if (!random.oneIn(4)) request.revision = 0n
+  if (!random.oneIn(20)) request.sortOrder = Math.max(0, Math.min(2, request.sortOrder))
+  return op({ case: 'requestRange', value: request })
+}
+
+function anyCompare(random: Random, world: World): Compare {
+  const target = enumValue(random, 5)
+  const range = random.oneIn(4) ? anyRange(random) : { key: anyKeyOrNone(random) }
+  return create(CompareSchema, {
+    result: enumValue(random, 4) as Compare_CompareResult,
+    target: target as Compare_CompareTarget,
+    ...range,
+    targetUnion: targetUnion(random, world, random.oneIn(15) ? random.below(6) : target),
+  })
+}
+
+/** The operand that belongs to the target; a compare may also carry another or none. */
+function targetUnion(random: Random, world: World, target: number): Target {
+  const revision = random.oneIn(4) ? 0n : someRevision(random, world)
+  switch (target) {
+    case 0:
+      return { case: 'version', value: BigInt(random.below(4)) }
+    case 1:
+      return { case: 'createRevision', value: revision }
+    case 2:
+      return { case: 'modRevision', value: revision }
+    case 3:
+      return { case: 'value', value: anyValue(random) }
+    case 4:
+      return { case: 'lease', value: random.oneIn(2) ? 0n : anyLease(random, world) }
+    default:
+      return { case: undefined }
+  }
+}
+
+function op(request: NonNullable<MessageInitShape<typeof RequestOpSchema>['request']>): RequestOp {
+  return create(RequestOpSchema, { request })
+}
+
+function repeat<T>(count: number, make: () => T): T[] {
+  return Array.from({ length: count }, make)
+}
