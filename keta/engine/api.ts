@@ -58,9 +58,15 @@ export interface Engine {
   readonly members: readonly Member[]
 
   /**
+   * Refuses what the space quota forbids, and raises the NOSPACE alarm. Called before the static checks, because etcd answers
+   * in this order. @throws RequestFailure NO_SPACE
+   */
+  admit(command: Command): void
+
+  /**
    * Puts a command through the log and answers when it is durable and applied.
    * @param body the request's own protobuf bytes, if the command came over the wire; they become the record's payload, unchanged.
-   * @throws RequestFailure with the state machine's refusal, 'NO_SPACE' (quota), 'REQUEST_TOO_LARGE',
+   * @throws RequestFailure with the state machine's refusal, 'NO_SPACE' (the quota was crossed), 'REQUEST_TOO_LARGE',
    *   'TOO_MANY_REQUESTS' (queue full), 'TIMEOUT' (7 s; the outcome is unknown), 'STOPPED'.
    */
   propose<C extends Command>(command: C, body?: Uint8Array): Promise<Outcome<ResponseOf<C>>>

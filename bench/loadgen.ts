@@ -1,0 +1,50 @@
+/** Builds and runs the Go load generator of `bench/loadgen`. */
+import { execFile } from 'node:child_process'
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import type { TestServer } from '../test-servers/server.ts'
+
+/** One run; see `bench/loadgen/report.go`. Latencies in ms, CPU in µs per operation, memory in bytes. */
+export interface LoadResult {
+  readonly workload: string
+  readonly clients: number
+  readonly operations: number
+  readonly errors: number
+  readonly firstError?: string
+  readonly seconds: number
+  readonly perSecond: number
+  readonly p50: number
+  readonly p99: number
+  readonly serverCpu: number
+  readonly clientCpu: number
+  readonly otherCpu: number
+  readonly serverRss: number
+  readonly putP50?: number
+  readonly putP99?: number
+  readonly lastP50?: number
+  readonly lastP99?: number
+}
+
+const run = promisify(execFile)
+const SOURCE = fileURLToPath(new URL('./loadgen', import.meta.url))
+const CACHE = fileURLToPath(new URL('../.cache', import.meta.url))
+
+/** Go's own build cache makes a repeated build cheap. Resolves to the program's path. */
+export async function buildLoadgen(): Promise<string> {
+  mkdirSync(CACHE, { recursive: true })
+  const program = join(CACHE, 'loadgen')
+  await run('go', ['build', '-buildvcs=false', '-o', program, '.'], { cwd: SOURCE })
+  return program
+}
+
+/** @throws if a single operation failed: figures of a failing run mean nothing. */
+export async function load(program: string, server: TestServer, args: readonly string[]): Promise<LoadResult> {
+  const { stdout } = await run(program, [...args, '--endpoints', server.endpoint, '--pid', String(server.pid)])
+  const result = JSON.parse(stdout) as LoadResult
+  if (result.errors > 0) {
+    throw new Error(`${server.name}: ${result.errors} of ${args.join(' ')} failed, first: ${result.firstError ?? '?'}`)
+  }
+  return result
+}

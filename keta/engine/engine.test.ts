@@ -1,0 +1,282 @@
+/** The engine on an in-memory log and a manual clock: acknowledgement, batching, failure, leases, quota, snapshots, restart. */
+import { expect } from 'chai'
+import { type Key, keyFromText } from '../bytes/key.ts'
+import type { PutOperation, RangeOperation } from '../command/operations.ts'
+import { MemoryLog } from '../log/memory/memory-log.ts'
+import { MemorySnapshots } from '../log/memory/memory-snapshots.ts'
+import type { WatchAnswer } from '../watch/watch.ts'
+import { type OpenedEngine, openEngine } from './engine.ts'
+import { ManualClock } from './manual-clock.ts'
+import type { EngineOptions } from './ports.ts'
+import { REQUEST_TIMEOUT_MS } from './proposer.ts'
+
+const quiet = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
+
+interface World {
+  readonly clock: ManualClock
+  readonly log: MemoryLog
+  readonly snapshots: MemorySnapshots
+}
+
+function newWorld(): World {
+  return { clock: new ManualClock(), log: new MemoryLog(), snapshots: new MemorySnapshots() }
+}
+
+async function open(world: World, options: Partial<EngineOptions> = {}): Promise<OpenedEngine> {
+  return openEngine({
+    identity: { clusterId: 1n, memberId: 2n, name: 'test' },
+    members: () => [],
+    log: world.log,
+    snapshots: world.snapshots,
+    clock: world.clock,
+    random: (count) => new Uint8Array(count).fill(7),
+    logger: quiet,
+    quotaBytes: 0,
+    maxRequestBytes: 1_572_864,
+    progressNotifyIntervalMs: 600_000,
+    snapshotLogBytes: 1 << 30,
+    autoCompaction: { mode: 'off' },
+    ...options,
+  })
+}
+
+function put(key: string, value: string, lease = 0n): PutOperation {
+  const flags = { prevKv: false, ignoreValue: false, ignoreLease: false }
+  return { kind: 'put', key: keyFromText(key), value: Buffer.from(value), lease, ...flags }
+}
+
+function get(engine: OpenedEngine, key: string): string | undefined {
+  const { response } = engine.range(rangeOf(keyFromText(key)))
+  return response.kvs[0] && Buffer.from(response.kvs[0].value()).toString()
+}
+
+function rangeOf(key: Key): RangeOperation {
+  const bounds = { minModRevision: 0, maxModRevision: 0, minCreateRevision: 0, maxCreateRevision: 0 }
+  const flags = { serializable: false, keysOnly: false, countOnly: false }
+  return { kind: 'range', key, rangeEnd: '' as Key, limit: 0, revision: 0, sortOrder: 0, sortTarget: 0, ...flags, ...bounds }
+}
+
+/** How a promise stands after everything that is due has happened. */
+async function outcomeOf(clock: ManualClock, promise: Promise<unknown>): Promise<string> {
+  let outcome = 'pending'
+  promise.then(
+    () => (outcome = 'done'),
+    (error: Error) => (outcome = error.message),
+  )
+  await clock.settle()
+  return outcome
+}
+
+describe('engine', () => {
+  it('acknowledges a put when the log has it, and not before', async () => {
+    const world = newWorld()
+    const engine = await open(world)
+    const release = world.log.hold()
+    const written = engine.propose(put('a', '1'))
+    expect(await outcomeOf(world.clock, written)).to.equal('pending')
+    expect(get(engine, 'a')).to.equal(undefined)
+    release()
+    expect(await outcomeOf(world.clock, written)).to.equal('done')
+    expect((await written).revision).to.equal(2)
+    expect(get(engine, 'a')).to.equal('1')
+  })
+
+  it('appends everything that arrives during an append as one batch', async () => {
+    const world = newWorld()
+    const engine = await open(world)
+    const release = world.log.hold()
+    const first = engine.propose(put('a', '1'))
+    await world.clock.settle()
+    const others = Array.from({ length: 50 }, (_, i) => engine.propose(put(`k${i}`, 'x')))
+    await world.clock.settle()
+    const appendsBefore = world.log.appends
+    release()
+    await world.clock.settle()
+    await Promise.all([first, ...others])
+    expect(world.log.appends - appendsBefore).to.equal(1)
+    expect(engine.revision).to.equal(52)
+  })
+
+  it('answers that the outcome is unknown after the request timeout, and applies the write all the same', async () => {
+    const world = newWorld()
+    const engine = await open(world)
+    const release = world.log.hold()
+    const sent = engine.propose(put('sent', '1'))
+    await world.clock.settle()
+    const queued = engine.propose(put('queued', '1'))
+    const outcomes = Promise.allSettled([sent, queued])
+    await world.clock.advance(REQUEST_TIMEOUT_MS)
+    expect((await outcomes).map((one) => one.status === 'rejected' && (one.reason as Error).message)).to.deep.equal([
+      'TIMEOUT',
+      'TIMEOUT',
+    ])
+    release()
+    await world.clock.settle()
+    expect(get(engine, 'sent')).to.equal('1')
+    expect(get(engine, 'queued'), 'was never appended').to.equal(undefined)
+  })
+
+  it('ends when the log fails: unknown for what was in flight, refused for what was not', async () => {
+    const world = newWorld()
+    const engine = await open(world)
+    const release = world.log.hold()
+    world.log.failNext(new Error('disk on fire'))
+    const inFlight = outcomeOf(world.clock, engine.propose(put('a', '1')))
+    expect(await inFlight).to.equal('pending')
+    const results = Promise.allSettled([engine.propose(put('b', '1'))])
+    release()
+    await world.clock.settle()
+    expect((await results)[0]).to.have.nested.property('reason.code', 'STOPPED')
+    expect((await engine.stopped)?.message).to.contain('disk on fire')
+    expect(await outcomeOf(world.clock, engine.propose(put('c', '1')))).to.equal('STOPPED')
+  })
+
+  it('keeps every acknowledged write over a restart, and raises the term', async () => {
+    const world = newWorld()
+    const engine = await open(world)
+    const writes = Array.from({ length: 20 }, (_, i) => engine.propose(put(`k${i % 7}`, `v${i}`)))
+    await world.clock.settle()
+    await Promise.all(writes)
+    const term = engine.term
+    await engine.stop()
+    const again = await open(world)
+    expect(again.revision).to.equal(21)
+    expect(get(again, 'k5')).to.equal('v19')
+    expect(again.term).to.equal(term + 1)
+  })
+
+  it('starts from the newest snapshot, lets the log drop what two of them cover, and survives a damaged one', async () => {
+    const world = newWorld()
+    const engine = await open(world, { snapshotLogBytes: 1 })
+    for (let i = 0; i < 6; i++) {
+      const written = engine.propose(put('k', `v${i}`))
+      await world.clock.settle()
+      await written
+    }
+    await engine.stop()
+    expect(world.log.startOffset).to.be.greaterThan(0)
+    world.snapshots.damageNewest()
+    const again = await open(world)
+    expect(get(again, 'k')).to.equal('v5')
+  })
+
+  it('refuses to start when the log does not reach back to a usable snapshot', async () => {
+    const world = newWorld()
+    const engine = await open(world, { snapshotLogBytes: 1 })
+    for (let i = 0; i < 6; i++) {
+      const written = engine.propose(put('k', `v${i}`))
+      await world.clock.settle()
+      await written
+    }
+    await engine.stop()
+    await world.snapshots.prune(0)
+    const refused = await open(world).catch((error: unknown) => error)
+    expect(refused).to.have.property('code', 'OUT_OF_RANGE')
+  })
+})
+
+describe('engine leases', () => {
+  it('revokes a lease through the log when its time is over, deleting its keys in one revision', async () => {
+    const world = newWorld()
+    const engine = await open(world)
+    const granted = engine.propose({ kind: 'leaseGrant', id: 5n, ttl: 10 })
+    await world.clock.settle()
+    await granted
+    const writes = [engine.propose(put('a', '1', 5n)), engine.propose(put('b', '1', 5n))]
+    await world.clock.settle()
+    await Promise.all(writes)
+    await world.clock.advance(9_999)
+    expect(get(engine, 'a')).to.equal('1')
+    await world.clock.advance(1)
+    expect(get(engine, 'a')).to.equal(undefined)
+    expect(engine.revision).to.equal(4)
+    expect(engine.leaseIds()).to.deep.equal([])
+  })
+
+  it('gives a renewed lease its full time again, and never revives an expired one', async () => {
+    const world = newWorld()
+    const engine = await open(world)
+    const granted = engine.propose({ kind: 'leaseGrant', id: 5n, ttl: 10 })
+    await world.clock.settle()
+    await granted
+    await world.clock.advance(9_000)
+    expect(await engine.keepAlive(5n)).to.equal(10)
+    await world.clock.advance(9_000)
+    expect(engine.leaseStatus(5n)?.remainingSeconds).to.equal(1)
+    const release = world.log.hold()
+    await world.clock.advance(1_000)
+    const renewal = engine.keepAlive(5n)
+    expect(await outcomeOf(world.clock, renewal), 'waits for the revoke').to.equal('pending')
+    release()
+    await world.clock.settle()
+    expect(await renewal).to.equal(undefined)
+  })
+
+  it('gives every lease its full time after a restart', async () => {
+    const world = newWorld()
+    const engine = await open(world)
+    const granted = engine.propose({ kind: 'leaseGrant', id: 5n, ttl: 10 })
+    await world.clock.settle()
+    await granted
+    await world.clock.advance(8_000)
+    await engine.stop()
+    const again = await open(world)
+    await world.clock.advance(9_000)
+    expect(again.leaseIds()).to.deep.equal([5n])
+    await world.clock.advance(1_000)
+    expect(again.leaseIds()).to.deep.equal([])
+  })
+})
+
+describe('engine quota, compaction, watches', () => {
+  it('raises the NOSPACE alarm when the quota is reached, and refuses writes until it is disarmed', async () => {
+    const world = newWorld()
+    const engine = await open(world, { quotaBytes: 200_000 })
+    const filled = engine.propose(put('big', 'x'.repeat(250_000)))
+    expect(() => {
+      engine.admit(put('big', 'x'.repeat(250_000)))
+    }).to.throw('NO_SPACE')
+    await world.clock.settle()
+    expect(await outcomeOf(world.clock, filled), 'applied, and told that there is no room').to.equal('NO_SPACE')
+    expect(get(engine, 'big')).to.have.length(250_000)
+    expect(engine.alarms()).to.deep.equal([{ memberId: 2n, alarm: 1 }])
+    expect(await outcomeOf(world.clock, engine.propose(put('a', '1')))).to.equal('NO_SPACE')
+    expect(await outcomeOf(world.clock, engine.propose({ kind: 'compact', revision: 2, physical: false }))).to.equal('done')
+  })
+
+  it('answers a physical compaction when the memory is free', async () => {
+    const world = newWorld()
+    const engine = await open(world)
+    for (let i = 0; i < 5; i++) {
+      const written = engine.propose(put('k', 'x'.repeat(100)))
+      await world.clock.settle()
+      await written
+    }
+    const before = engine.status().dbSizeInUse
+    const compacted = engine.compact({ kind: 'compact', revision: 6, physical: true })
+    await world.clock.settle()
+    await compacted
+    expect(engine.status().dbSizeInUse).to.be.lessThan(before / 3)
+    expect(() => engine.range({ ...rangeOf(keyFromText('k')), revision: 3 })).to.throw('COMPACTED')
+    expect(() => engine.range({ ...rangeOf(keyFromText('k')), revision: 7 })).to.throw('FUTURE_REVISION')
+  })
+
+  it('catches a watcher up from history and then tells it live', async () => {
+    const world = newWorld()
+    const engine = await open(world)
+    const written = engine.propose(put('k', '1'))
+    await world.clock.settle()
+    await written
+    const answers: WatchAnswer[] = []
+    const stream = engine.openWatchStream({ send: (answer) => answers.push(answer) > 0 })
+    const flags = { progressNotify: false, noPut: false, noDelete: false, prevKv: false, fragment: false }
+    stream.create({ key: keyFromText('k'), rangeEnd: '' as Key, startRevision: 1, watchId: 0n, ...flags })
+    await world.clock.settle()
+    void engine.propose(put('k', '2'))
+    await world.clock.settle()
+    expect(answers.map((answer) => answer.kind)).to.deep.equal(['created', 'events', 'events'])
+    stream.close()
+    await engine.stop()
+    expect(world.clock.timerCount, 'no timer outlives the engine').to.equal(0)
+  })
+})

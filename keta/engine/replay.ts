@@ -1,0 +1,78 @@
+/**
+ * Start-up: the newest usable snapshot, then the log after it. A damaged snapshot is passed over for the next older one,
+ * loudly; if the log does not reach back to what is usable, the start is refused, because data would be missing.
+ */
+import { type Log, LogError } from '../log/log.ts'
+import type { SnapshotInfo, SnapshotStore } from '../log/snapshots.ts'
+import { SnapshotError, SnapshotLoader } from '../state/snapshot.ts'
+import { StateMachine } from '../state/state-machine.ts'
+import type { EngineLogger, ReplayProgress } from './ports.ts'
+
+export interface ReplayPorts {
+  readonly log: Log
+  readonly snapshots: SnapshotStore
+  readonly logger: EngineLogger
+  readonly onProgress: (progress: ReplayProgress) => void
+}
+
+export interface Replayed {
+  readonly state: StateMachine
+  readonly snapshotBytes: number
+  /** Bytes of log that were applied on top of the snapshot. */
+  readonly logBytes: number
+}
+
+/** @throws LogError CORRUPT, OUT_OF_RANGE; LogDivergedError. */
+export async function replay(ports: ReplayPorts): Promise<Replayed> {
+  const { state, snapshotBytes } = await newestUsableState(ports)
+  const from = state.position.offset + 1
+  if (from < ports.log.startOffset) {
+    throw new LogError(
+      'OUT_OF_RANGE',
+      `the log begins at offset ${ports.log.startOffset}, but no usable snapshot reaches further than ${from - 1}: ` +
+        'records are missing. Restore the data directory from a backup.',
+    )
+  }
+  const logBytes = await applyLog(ports, state, from)
+  return { state, snapshotBytes, logBytes }
+}
+
+async function newestUsableState(ports: ReplayPorts): Promise<{ state: StateMachine; snapshotBytes: number }> {
+  for (const snapshot of await ports.snapshots.list()) {
+    try {
+      return { state: await loadSnapshot(ports, snapshot), snapshotBytes: snapshot.sizeBytes }
+    } catch (error) {
+      const damaged = error instanceof SnapshotError || (error instanceof LogError && error.code === 'CORRUPT')
+      if (!damaged) throw error
+      ports.logger.error('a snapshot is damaged; trying the next older one', { offset: snapshot.offset, error })
+    }
+  }
+  return { state: new StateMachine(), snapshotBytes: 0 }
+}
+
+async function loadSnapshot(ports: ReplayPorts, snapshot: SnapshotInfo): Promise<StateMachine> {
+  const loader = new SnapshotLoader()
+  let done = 0
+  for await (const chunk of ports.snapshots.load(snapshot)) {
+    loader.add(chunk)
+    done += chunk.length
+    ports.onProgress({ phase: 'snapshot', done, total: snapshot.sizeBytes })
+  }
+  return loader.finish()
+}
+
+async function applyLog(ports: ReplayPorts, state: StateMachine, from: number): Promise<number> {
+  const total = ports.log.endOffset - from
+  let done = 0
+  let bytes = 0
+  if (total <= 0) return 0
+  for await (const batch of ports.log.read(from)) {
+    for (const record of batch) {
+      state.apply(record.offset, record.bytes)
+      bytes += record.bytes.length
+    }
+    done += batch.length
+    ports.onProgress({ phase: 'log', done, total })
+  }
+  return bytes
+}

@@ -1,0 +1,96 @@
+/**
+ * Takes snapshots of the state while requests go on, and then lets the log drop what two snapshots cover. Two are kept: if the
+ * newest turns out to be damaged, the older one and the log from there on still give everything.
+ */
+import type { Log } from '../log/log.ts'
+import type { SnapshotStore } from '../log/snapshots.ts'
+import type { StateMachine } from '../state/state-machine.ts'
+import type { EngineLogger } from './ports.ts'
+import type { Scrubber } from './scrubber.ts'
+
+const KEPT_SNAPSHOTS = 2
+
+export interface SnapshotterPorts {
+  readonly state: StateMachine
+  readonly log: Log
+  readonly snapshots: SnapshotStore
+  readonly scrubber: Scrubber
+  readonly logger: EngineLogger
+  readonly minLogBytes: number
+}
+
+export class Snapshotter {
+  readonly #ports: SnapshotterPorts
+  #lastSizeBytes: number
+  #bytesSince: number
+  #running: Promise<void> | undefined
+  #stopped = false
+
+  /** @param replayedBytes bytes of log after the newest snapshot, whose size is `lastSizeBytes` (0 if there is none). */
+  constructor(ports: SnapshotterPorts, lastSizeBytes: number, replayedBytes: number) {
+    this.#ports = ports
+    this.#lastSizeBytes = lastSizeBytes
+    this.#bytesSince = replayedBytes
+  }
+
+  /** The log has grown. Half the last snapshot's size bounds write amplification (≤ 3) and replay time alike. */
+  logGrew(bytes: number): void {
+    this.#bytesSince += bytes
+    if (this.#bytesSince < Math.max(this.#ports.minLogBytes, this.#lastSizeBytes / 2)) return
+    void this.take()
+  }
+
+  /** Takes one now, or joins the one being taken. Never rejects: a snapshot that fails costs only a longer replay. */
+  take(): Promise<void> {
+    if (this.#stopped) return Promise.resolve()
+    this.#running ??= this.#takeOne().finally(() => {
+      this.#running = undefined
+    })
+    return this.#running
+  }
+
+  /** Resolves when no dump is open. */
+  async idle(): Promise<void> {
+    await this.#running
+  }
+
+  /** Gives up a snapshot in progress. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    await this.#running
+  }
+
+  async #takeOne(): Promise<void> {
+    const { state, snapshots, scrubber, logger } = this.#ports
+    // Also after a failure: the next attempt waits for as much new log, so that a full disk is not hammered.
+    this.#bytesSince = 0
+    scrubber.pause()
+    const dump = state.dump()
+    try {
+      const saved = await snapshots.save(dump.offset, this.#untilStopped(dump.chunks))
+      this.#lastSizeBytes = saved.sizeBytes
+      await this.#dropCovered()
+      logger.info('saved snapshot', { offset: saved.offset, bytes: saved.sizeBytes })
+    } catch (error) {
+      if (!this.#stopped) logger.error('could not save a snapshot; the log is kept and the server goes on', { error })
+    } finally {
+      dump.close()
+      scrubber.resume()
+    }
+  }
+
+  async #dropCovered(): Promise<void> {
+    const { snapshots, log } = this.#ports
+    await snapshots.prune(KEPT_SNAPSHOTS)
+    const kept = await snapshots.list()
+    const oldest = kept[KEPT_SNAPSHOTS - 1]
+    if (oldest !== undefined) await log.dropBefore(oldest.offset + 1)
+  }
+
+  *#untilStopped(chunks: Iterable<Uint8Array>): Iterable<Uint8Array> {
+    for (const chunk of chunks) {
+      if (this.#stopped) throw new Error('the server is stopping')
+      yield chunk
+    }
+  }
+}
