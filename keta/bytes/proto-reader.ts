@@ -1,8 +1,10 @@
 /**
  * Reads the protobuf wire format. Every length is checked before it is used, so that no input makes it read outside its
  * bytes, loop for ever, or allocate more than the input's own size.
+ *
+ * A varint is left in two 32-bit halves inside the reader: no object per number, and no bigint unless one is asked for.
  */
-import { type Key, keyFromBytes } from './key.ts'
+import type { Key } from './key.ts'
 import { WIRE_BYTES, WIRE_FIXED32, WIRE_FIXED64, WIRE_VARINT } from './proto-writer.ts'
 
 /** The bytes are not a message of the expected type. */
@@ -11,28 +13,33 @@ export class MalformedMessage extends Error {
 }
 
 const TWO_32 = 0x1_0000_0000
+const MAX_FIELD_NUMBER = 0x1fff_ffff
 
 export class ProtoReader {
-  readonly #bytes: Uint8Array
+  readonly #bytes: Buffer
   readonly #end: number
   #position: number
+  /** Unsigned halves of the varint read last. */
+  #low = 0
+  #high = 0
 
   /** Wire type of the field that `next()` announced. */
   wireType = 0
 
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes
-    this.#position = 0
-    this.#end = bytes.length
+  /** Reads `bytes`, or the part of it from `start` to `end` (exclusive). The bytes are not copied. */
+  constructor(bytes: Uint8Array, start = 0, end = bytes.length) {
+    this.#bytes = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    this.#position = start
+    this.#end = end
   }
 
   /** Number of the next field, 0 at the end. */
   next(): number {
     if (this.#position >= this.#end) return 0
-    const tag = this.#varint()
-    const field = Math.floor(tag / 8)
-    this.wireType = tag % 8
-    if (field < 1 || field > 0x1fff_ffff) throw new MalformedMessage(`illegal field number ${field}`)
+    this.#varint()
+    const field = this.#high * (TWO_32 / 8) + (this.#low >>> 3)
+    this.wireType = this.#low & 7
+    if (field < 1 || field > MAX_FIELD_NUMBER) throw new MalformedMessage(`illegal field number ${field}`)
     return field
   }
 
@@ -59,44 +66,61 @@ export class ProtoReader {
   /** An int64/int32/enum as a number: exact to ±2^53, nearest representable beyond. */
   int(): number {
     this.#expect(WIRE_VARINT)
-    const { low, high } = this.#varint64()
-    return (high | 0) * TWO_32 + low
+    this.#varint()
+    return (this.#high | 0) * TWO_32 + this.#low
   }
 
   /** An enum or int32: the low 32 bits, signed, as protobuf truncates. */
   int32(): number {
     this.#expect(WIRE_VARINT)
-    return this.#varint64().low | 0
+    this.#varint()
+    return this.#low | 0
   }
 
   /** An int64 with all its bits. */
   big(): bigint {
     this.#expect(WIRE_VARINT)
-    const { low, high } = this.#varint64()
-    return (BigInt(high | 0) << 32n) | BigInt(low)
+    this.#varint()
+    if (this.#high === 0) return BigInt(this.#low)
+    return (BigInt(this.#high | 0) << 32n) | BigInt(this.#low)
   }
 
   bool(): boolean {
     this.#expect(WIRE_VARINT)
-    const { low, high } = this.#varint64()
-    return low !== 0 || high !== 0
+    this.#varint()
+    return this.#low !== 0 || this.#high !== 0
   }
 
   /** A view of the field's bytes. */
   bytes(): Uint8Array {
-    this.#expect(WIRE_BYTES)
-    const length = this.#length()
-    const start = this.#position
-    this.#advance(length)
-    return this.#bytes.subarray(start, start + length)
+    const start = this.#content()
+    return this.#bytes.subarray(start, this.#position)
   }
 
   key(): Key {
-    return keyFromBytes(this.bytes())
+    const start = this.#content()
+    return this.#bytes.toString('latin1', start, this.#position) as Key
   }
 
+  /** A string field; bytes that are not UTF-8 become U+FFFD. */
+  text(): string {
+    const start = this.#content()
+    return this.#bytes.toString('utf8', start, this.#position)
+  }
+
+  /** A reader of the embedded message. */
   message(): ProtoReader {
-    return new ProtoReader(this.bytes())
+    const start = this.#content()
+    return new ProtoReader(this.#bytes, start, this.#position)
+  }
+
+  /** Passes over a length-delimited field; returns where its content starts, it ends at the new position. */
+  #content(): number {
+    this.#expect(WIRE_BYTES)
+    const length = this.#length()
+    const start = this.#position
+    this.#position = start + length
+    return start
   }
 
   #expect(wireType: number): void {
@@ -109,9 +133,11 @@ export class ProtoReader {
   }
 
   #length(): number {
-    const { low, high } = this.#varint64()
-    if (high !== 0 || low > this.#end - this.#position) throw new MalformedMessage('length runs past the end of its message')
-    return low
+    this.#varint()
+    if (this.#high !== 0 || this.#low > this.#end - this.#position) {
+      throw new MalformedMessage('length runs past the end of its message')
+    }
+    return this.#low
   }
 
   #byte(): number {
@@ -121,16 +147,20 @@ export class ProtoReader {
     return byte
   }
 
-  /** A tag: fits a number. */
-  #varint(): number {
-    const { low, high } = this.#varint64()
-    return high * TWO_32 + low
+  #varint(): void {
+    const first = this.#byte()
+    if (first < 0x80) {
+      this.#low = first
+      this.#high = 0
+      return
+    }
+    this.#longVarint(first)
   }
 
-  #varint64(): { low: number; high: number } {
-    let low = 0
+  #longVarint(first: number): void {
+    let low = first & 0x7f
     let high = 0
-    for (let shift = 0; shift < 70; shift += 7) {
+    for (let shift = 7; shift < 70; shift += 7) {
       const byte = this.#byte()
       const bits = byte & 0x7f
       if (shift < 28) low |= bits << shift
@@ -139,7 +169,11 @@ export class ProtoReader {
         high |= bits >>> 4
       } else if (shift < 63) high |= bits << (shift - 32)
       else high |= (bits & 1) << 31
-      if (byte < 0x80) return { low: low >>> 0, high: high >>> 0 }
+      if (byte < 0x80) {
+        this.#low = low >>> 0
+        this.#high = high >>> 0
+        return
+      }
     }
     throw new MalformedMessage('varint longer than 10 bytes')
   }

@@ -25,6 +25,8 @@ export type Applied =
   | { readonly status: 'applied'; readonly response: CommandResponse; readonly failure: undefined; readonly commit: Commit | undefined }
   | { readonly status: 'applied'; readonly response: undefined; readonly failure: FailureCode; readonly commit: undefined }
   /** A valid claim: a new epoch has begun. */
-  | { readonly status: 'claimed'; readonly epoch: number; readonly owner: string }
+  | { readonly status: 'claimed'; readonly epoch: number; readonly owner: string; readonly urls: readonly string[] }
+  /** A valid tick: nothing changed, but everything before it is known to be applied. */
+  | { readonly status: 'ticked' }
   /** A record that every replica skips: a stale owner, a retried append that landed twice, a void claim. */
   | { readonly status: 'ignored'; readonly reason: 'stale-epoch' | 'duplicate' | 'gap' | 'void-claim' }

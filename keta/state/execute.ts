@@ -1,0 +1,119 @@
+/** Executes one command on the replicated state: every check first, in etcd's order; a refused command writes nothing. */
+import { successor } from '../bytes/key.ts'
+import {
+  ALARM_CORRUPT,
+  ALARM_NOSPACE,
+  type AlarmCommand,
+  type Command,
+  type CommandResponse,
+  type LeaseGrantCommand,
+  type LeaseRevokeCommand,
+} from '../command/command.ts'
+import type { FailureCode } from '../command/failure.ts'
+import type { CompactOperation, DeleteRangeOperation, PutOperation, TxnOperation } from '../command/operations.ts'
+import type { Lessor } from '../lease/lessor.ts'
+import type { Commit, Store } from '../mvcc/kv.ts'
+import type { Alarms } from './alarms.ts'
+import type { Applied } from './state.ts'
+import { checkPath, executePath, hasPut, resolvePath } from './txn.ts'
+import { deleteKeys, deleteRange, lacksCurrent, lacksLease, put } from './writes.ts'
+
+/** What commands change. */
+export interface ReplicatedState {
+  readonly store: Store
+  readonly leases: Lessor
+  readonly alarms: Alarms
+}
+
+export type Executed = Extract<Applied, { readonly status: 'applied' }>
+
+export function execute(state: ReplicatedState, command: Command): Executed {
+  const forbidden = forbiddenByAlarm(state.alarms, command)
+  if (forbidden !== undefined) return refused(forbidden)
+  switch (command.kind) {
+    case 'put':
+      return executePut(state, command)
+    case 'deleteRange':
+      return executeDeleteRange(state, command)
+    case 'txn':
+      return executeTxn(state, command)
+    case 'compact':
+      return executeCompact(state, command)
+    case 'leaseGrant':
+      return executeLeaseGrant(state, command)
+    case 'leaseRevoke':
+      return executeLeaseRevoke(state, command)
+    case 'alarm':
+      return executeAlarm(state, command)
+  }
+}
+
+/** As etcd's corrupt and capped appliers: CORRUPT stops every write, NOSPACE those that need space. */
+function forbiddenByAlarm(alarms: Alarms, command: Command): FailureCode | undefined {
+  if (command.kind === 'alarm') return undefined
+  if (alarms.has(ALARM_CORRUPT)) return 'CORRUPT'
+  return alarms.has(ALARM_NOSPACE) && needsSpace(command) ? 'NO_SPACE' : undefined
+}
+
+function needsSpace(command: Command): boolean {
+  return command.kind === 'put' || command.kind === 'leaseGrant' || (command.kind === 'txn' && hasPut(command))
+}
+
+function executePut({ store, leases }: ReplicatedState, operation: PutOperation): Executed {
+  // The other way round than in a transaction; so is etcd.
+  if (lacksLease(leases, operation)) return refused('LEASE_NOT_FOUND')
+  if (lacksCurrent(store, operation)) return refused('KEY_NOT_FOUND')
+  const txn = store.begin()
+  const response = put(txn, leases, operation)
+  return answered(response, txn.commit())
+}
+
+function executeDeleteRange({ store, leases }: ReplicatedState, operation: DeleteRangeOperation): Executed {
+  const txn = store.begin()
+  const response = deleteRange(txn, leases, operation)
+  return answered(response, txn.commit())
+}
+
+function executeTxn({ store, leases }: ReplicatedState, operation: TxnOperation): Executed {
+  const path = resolvePath(store, operation)
+  const failure = checkPath(store, leases, path)
+  if (failure !== undefined) return refused(failure)
+  const txn = store.begin()
+  const response = executePath(txn, leases, path)
+  return answered(response, txn.commit())
+}
+
+function executeCompact({ store }: ReplicatedState, operation: CompactOperation): Executed {
+  const problem = store.compact(operation.revision)
+  if (problem !== undefined) return refused(problem === 'compacted' ? 'COMPACTED' : 'FUTURE_REVISION')
+  return answered({ kind: 'compact' }, undefined)
+}
+
+function executeLeaseGrant({ leases }: ReplicatedState, { id, ttl }: LeaseGrantCommand): Executed {
+  const failure = leases.checkGrant(id, ttl)
+  if (failure !== undefined) return refused(failure)
+  leases.grant(id, ttl)
+  return answered({ kind: 'leaseGrant', id, ttl }, undefined)
+}
+
+function executeLeaseRevoke({ store, leases }: ReplicatedState, { id }: LeaseRevokeCommand): Executed {
+  const lease = leases.get(id)
+  if (lease === undefined) return refused('LEASE_NOT_FOUND')
+  const txn = store.begin()
+  for (const key of lease.sortedKeys()) deleteKeys(txn, leases, { start: key, end: successor(key) })
+  leases.revoke(id)
+  return answered({ kind: 'leaseRevoke' }, txn.commit())
+}
+
+function executeAlarm({ alarms }: ReplicatedState, { action, memberId, alarm }: AlarmCommand): Executed {
+  const changed = action === 'activate' ? alarms.activate(memberId, alarm) : alarms.deactivate(memberId, alarm)
+  return answered({ kind: 'alarm', alarms: changed === undefined ? [] : [changed] }, undefined)
+}
+
+function answered(response: CommandResponse, commit: Commit | undefined): Executed {
+  return { status: 'applied', response, failure: undefined, commit }
+}
+
+function refused(failure: FailureCode): Executed {
+  return { status: 'applied', response: undefined, failure, commit: undefined }
+}

@@ -1,0 +1,127 @@
+/**
+ * The replicated state: a pure function of the log's records. Every replica that has applied the records up to the same
+ * offset holds the same state, and decides alike about each record.
+ */
+import { chainHash, ZERO_HASH } from '../bytes/hash64.ts'
+import { decodeClaim } from '../command/claim.ts'
+import { decodeCommand } from '../command/codec.ts'
+import type { Command } from '../command/command.ts'
+import { type DecodedRecord, decodeRecord, SUPPORTED_FEATURE_LEVEL } from '../command/record.ts'
+import { RecordError } from '../command/record-error.ts'
+import { Lessor } from '../lease/lessor.ts'
+import type { Store } from '../mvcc/kv.ts'
+import { createStore } from '../mvcc/store.ts'
+import { Alarms } from './alarms.ts'
+import { execute, type ReplicatedState } from './execute.ts'
+import { dumpState, type StateDump } from './snapshot-dump.ts'
+import type { Applied, LogPosition } from './state.ts'
+
+/**
+ * The log below this point is not the log that the writer of this record saw: it was truncated, rewritten or mixed up
+ * (unclean election of a broker, a restored disk). Going on could lose acknowledged writes: the node must stop.
+ */
+export class LogDivergedError extends Error {
+  override readonly name = 'LogDivergedError'
+  readonly code = 'LOG_DIVERGED'
+}
+
+const START: LogPosition = { offset: -1, epoch: 0, owner: '', seq: 0, hash: ZERO_HASH }
+
+/** What a state machine is made of when it does not begin empty. */
+export interface RestoredState extends ReplicatedState {
+  readonly position: LogPosition
+  readonly featureLevel: number
+}
+
+export class StateMachine implements ReplicatedState {
+  readonly store: Store
+  readonly leases: Lessor
+  readonly alarms: Alarms
+  #position: LogPosition
+  #featureLevel: number
+
+  constructor(restored?: RestoredState) {
+    this.store = restored?.store ?? createStore()
+    this.leases = restored?.leases ?? new Lessor()
+    this.alarms = restored?.alarms ?? new Alarms()
+    this.#position = restored?.position ?? START
+    this.#featureLevel = restored?.featureLevel ?? 0
+  }
+
+  get position(): LogPosition {
+    return this.#position
+  }
+
+  /** The highest level that a claim has raised; records may use its meanings. */
+  get featureLevel(): number {
+    return this.#featureLevel
+  }
+
+  /**
+   * Applies the record at `offset`, which must lie above the last one. If this throws, nothing has changed.
+   * @param decoded the command of the record, if the caller made it and so need not have it decoded again.
+   * @throws LogDivergedError; RecordError for a record that cannot be understood. After either the node must stop.
+   */
+  apply(offset: number, bytes: Uint8Array, decoded?: Command): Applied {
+    const last = this.#position.offset
+    if (offset <= last) throw new Error(`record at offset ${offset} applied after the one at ${last}`)
+    const record = decodeRecord(bytes)
+    return record.kind === 'claim' ? this.#applyClaim(offset, bytes, record) : this.#applyOwned(offset, bytes, record, decoded)
+  }
+
+  /** The state as it is now, while records go on being applied. See snapshot-format.md. */
+  dump(): StateDump {
+    return dumpState(this)
+  }
+
+  #applyClaim(offset: number, bytes: Uint8Array, record: DecodedRecord): Applied {
+    const claim = decodeClaim(record.payload)
+    if (record.epoch !== claim.prevEpoch + 1) {
+      throw new RecordError('GARBLED_RECORD', `claim of epoch ${record.epoch} after epoch ${claim.prevEpoch}`)
+    }
+    this.#checkNotFromFuture(offset, claim.prevEpoch)
+    if (claim.prevEpoch !== this.#position.epoch) return this.#ignore(offset, 'void-claim')
+    if (claim.featureLevel > SUPPORTED_FEATURE_LEVEL) {
+      const levels = `needs feature level ${claim.featureLevel}; known is ${SUPPORTED_FEATURE_LEVEL}`
+      throw new RecordError('UNSUPPORTED_RECORD', `the claim at offset ${offset} ${levels}`)
+    }
+    this.#featureLevel = Math.max(this.#featureLevel, claim.featureLevel)
+    const { epoch, owner } = record
+    this.#position = { offset, epoch, owner, seq: 0, hash: chainHash(this.#position.hash, bytes) }
+    return { status: 'claimed', epoch, owner, urls: claim.urls }
+  }
+
+  /** A command or tick: valid only as the next record of the current owner. */
+  #applyOwned(offset: number, bytes: Uint8Array, record: DecodedRecord, decoded: Command | undefined): Applied {
+    const { epoch, owner, seq, hash } = this.#position
+    this.#checkNotFromFuture(offset, record.epoch)
+    if (record.epoch !== epoch || record.owner !== owner) return this.#ignore(offset, 'stale-epoch')
+    if (record.seq <= seq) return this.#ignore(offset, 'duplicate')
+    if (record.seq > seq + 1) return this.#ignore(offset, 'gap')
+    if (record.previousHash !== hash) {
+      const hashes = `its writer saw ${hex(record.previousHash)} before it, this replica ${hex(hash)}`
+      throw new LogDivergedError(`record at offset ${offset}, epoch ${epoch}, seq ${record.seq}: ${hashes}`)
+    }
+    const command = record.kind === 'command' ? (decoded ?? decodeCommand(record.payload)) : undefined
+    const applied: Applied = command === undefined ? { status: 'ticked' } : execute(this, command)
+    this.#position = { offset, epoch, owner, seq: record.seq, hash: chainHash(hash, bytes) }
+    return applied
+  }
+
+  /** Whoever writes in an epoch, or claims the one after it, has read the claim that began it: it must be in the log. */
+  #checkNotFromFuture(offset: number, epoch: number): void {
+    if (epoch > this.#position.epoch) {
+      const epochs = `knows of epoch ${epoch}, but the last claim before it is of epoch ${this.#position.epoch}`
+      throw new LogDivergedError(`the writer of the record at offset ${offset} ${epochs}`)
+    }
+  }
+
+  #ignore(offset: number, reason: Extract<Applied, { status: 'ignored' }>['reason']): Applied {
+    this.#position = { ...this.#position, offset }
+    return { status: 'ignored', reason }
+  }
+}
+
+function hex(hash: string): string {
+  return Buffer.from(hash, 'latin1').toString('hex')
+}
