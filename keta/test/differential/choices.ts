@@ -52,7 +52,7 @@ export function anyKey(random: Random): Buffer {
 }
 
 export function anyKeyOrNone(random: Random): Buffer {
-  return random.oneIn(60) ? EMPTY : anyKey(random)
+  return random.oneIn(200) ? EMPTY : anyKey(random)
 }
 
 /** `count` different keys that nothing else uses. */
@@ -67,11 +67,10 @@ export function anyRange(random: Random): { key: Buffer; rangeEnd: Buffer } {
     [8, () => ({ key, rangeEnd: EMPTY })],
     [3, () => ({ key: NUL, rangeEnd: NUL })],
     [3, () => ({ key, rangeEnd: NUL })],
-    [3, () => ({ key: Buffer.from('t/'), rangeEnd: Buffer.from('t0') })],
+    [6, () => ({ key: Buffer.from('t/'), rangeEnd: Buffer.from('t0') })],
     [4, () => ({ key, rangeEnd: prefixEnd(key) })],
     [4, () => ({ key, rangeEnd: anyKey(random) })],
     [1, () => ({ key, rangeEnd: key })],
-    [1, () => ({ key: EMPTY, rangeEnd: anyKey(random) })],
   ])()
 }
 
@@ -116,10 +115,20 @@ export function someRevision(random: Random, world: World): bigint {
   ])()
 }
 
-/** A bound of a revision filter: mostly off. */
-export function anyBound(random: Random, world: World): bigint {
-  if (!random.oneIn(4)) return 0n
-  return random.oneIn(10) ? random.pick([-1n, INT64_MIN, INT64_MAX]) : BigInt(random.below(Number(world.revision) + 2))
+/** Bounds of revision filters: mostly none, else mostly one. */
+export function anyBounds(random: Random, world: World) {
+  const filtered = random.oneIn(4)
+  const bound = (): bigint => {
+    if (!filtered || !random.oneIn(3)) return 0n
+    if (random.oneIn(10)) return random.pick([-1n, INT64_MIN, INT64_MAX])
+    return BigInt(random.below(Number(world.revision) + 2))
+  }
+  return {
+    minModRevision: bound(),
+    maxModRevision: bound(),
+    minCreateRevision: bound(),
+    maxCreateRevision: bound(),
+  }
 }
 
 export function anyLimit(random: Random): bigint {

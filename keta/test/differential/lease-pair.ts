@@ -42,7 +42,10 @@ export class LeasePair {
       await delay(1)
     }
     const [left, right] = this.#answers.map((answers) => answers.shift())
-    if (!left || !right) return this.#pair.expectNone(`no answer to a keep-alive from ${left ? 'right' : 'left'}`)
+    if (!left || !right) {
+      this.#pair.expectNone(`no answer to a keep-alive from ${left ? 'right' : 'left'}`)
+      return
+    }
     const schema = LeaseKeepAliveResponseSchema
     this.#pair.compare(schema, fromBinary(schema, left), fromBinary(schema, right))
   }
@@ -57,7 +60,8 @@ export class LeasePair {
     const bytes = toBinary(LeaseGrantRequestSchema, request)
     const [left, right] = await this.#pair.send(pathOf(Lease.method.leaseGrant), bytes)
     if (!left.ok || !right.ok) {
-      return this.#pair.expectNone(compareAnswers(LeaseGrantResponseSchema, left, right, this.#pair.names))
+      this.#pair.expectNone(compareAnswers(LeaseGrantResponseSchema, left, right, this.#pair.names))
+      return
     }
     const granted = [left, right].map(({ bytes }) => fromBinary(LeaseGrantResponseSchema, bytes))
     const [a, b] = granted

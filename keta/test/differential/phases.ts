@@ -2,9 +2,9 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import { setTimeout as delay } from 'node:timers/promises'
 import {
-  type AlarmRequest_AlarmAction,
+  AlarmRequest_AlarmAction,
   AlarmRequestSchema,
-  type AlarmType,
+  AlarmType,
   HashResponseSchema,
   KV,
   Lease,
@@ -175,25 +175,18 @@ async function alarms(session: Session, requests: number): Promise<void> {
     [1, steps.reads],
     [1, steps.compaction],
   ])
-  const alarm = (action: number, type: number, memberID: bigint) => {
-    const request = { action: action as AlarmRequest_AlarmAction, alarm: type as AlarmType, memberID }
-    return pair.call(Maintenance.method.alarm, create(AlarmRequestSchema, request))
-  }
-  const [get, activate, deactivate] = [0, 1, 2] as const
-  const [all, noSpace, corrupt] = [0, 1, 2] as const
-  for (const type of [noSpace, corrupt]) {
-    await alarm(activate, type, 77n)
-    await alarm(activate, type, 77n)
-    await alarm(activate, type, 78n)
-    for (const asked of [all, noSpace, corrupt]) await alarm(get, asked, 0n)
+  const { GET, ACTIVATE, DEACTIVATE } = AlarmRequest_AlarmAction
+  const alarm = (action: AlarmRequest_AlarmAction, type: AlarmType, memberID = 0n) =>
+    pair.call(Maintenance.method.alarm, create(AlarmRequestSchema, { action, alarm: type, memberID }))
+  for (const type of [AlarmType.NOSPACE, AlarmType.CORRUPT]) {
+    for (const member of [77n, 77n, 78n]) await alarm(ACTIVATE, type, member)
+    for (const asked of [AlarmType.NONE, AlarmType.NOSPACE, AlarmType.CORRUPT]) await alarm(GET, asked)
     await writes(session, Math.ceil(requests / 4))
     await session.compareStates()
-    await alarm(deactivate, type, 77n)
+    await alarm(DEACTIVATE, type, 77n)
     await writes(session, Math.ceil(requests / 8))
-    await alarm(deactivate, type, 79n)
-    await alarm(deactivate, type, 78n)
-    await alarm(deactivate, type, 78n)
-    await alarm(get, all, 0n)
+    for (const member of [79n, 78n, 78n]) await alarm(DEACTIVATE, type, member)
+    await alarm(GET, AlarmType.NONE)
     await writes(session, Math.ceil(requests / 8))
   }
 }

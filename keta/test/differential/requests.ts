@@ -14,11 +14,20 @@ import {
   type PutRequest,
   RangeRequestSchema,
   type RangeRequest,
-  type RangeRequest_SortOrder,
-  type RangeRequest_SortTarget,
+  RangeRequest_SortOrder,
+  RangeRequest_SortTarget,
   StatusRequestSchema,
 } from '../../proto/gen/etcdserverpb/rpc_pb.js'
-import { anyBound, anyKeyOrNone, anyLease, anyLimit, anyRange, anyRevision, anyValue, someRevision } from './choices.ts'
+import {
+  anyBounds,
+  anyKeyOrNone,
+  anyLease,
+  anyLimit,
+  anyRange,
+  anyRevision,
+  anyValue,
+  someRevision,
+} from './choices.ts'
 import type { Pair, Request, World } from './pair.ts'
 import type { Random } from './random.ts'
 
@@ -28,15 +37,12 @@ export function rangeRequest(random: Random, world: World): RangeRequest {
     ...anyRange(random),
     limit: anyLimit(random),
     revision: anyRevision(random, world),
-    sortOrder: (sorted ? enumValue(random, 3) : 0) as RangeRequest_SortOrder,
-    sortTarget: (sorted ? enumValue(random, 5) : 0) as RangeRequest_SortTarget,
+    sortOrder: sorted ? enumValue(random, RangeRequest_SortOrder) : RangeRequest_SortOrder.NONE,
+    sortTarget: sorted ? enumValue(random, RangeRequest_SortTarget) : RangeRequest_SortTarget.KEY,
     serializable: random.oneIn(4),
     keysOnly: random.oneIn(5),
     countOnly: random.oneIn(8),
-    minModRevision: anyBound(random, world),
-    maxModRevision: anyBound(random, world),
-    minCreateRevision: anyBound(random, world),
-    maxCreateRevision: anyBound(random, world),
+    ...anyBounds(random, world),
   })
 }
 
@@ -88,9 +94,10 @@ export async function hashKv(pair: Pair, random: Random): Promise<void> {
   }
 }
 
-/** One of the enum's values 0…count-1, or rarely none of them. */
-export function enumValue(random: Random, count: number): number {
-  return random.oneIn(40) ? random.pick([count, -1, 77]) : random.below(count)
+/** One of the values of an enum, or rarely none of them. */
+export function enumValue<E extends number>(random: Random, values: Readonly<Record<string, string | E>>): E {
+  const known = Object.values(values).filter((value) => typeof value !== 'string')
+  return random.oneIn(40) ? (random.pick([known.length, -1, 77]) as E) : random.pick(known)
 }
 
 function timeToLive(random: Random, world: World) {

@@ -6,7 +6,7 @@ import {
   LeaseGrantRequestSchema,
   LeaseRevokeRequestSchema,
   PutRequestSchema,
-  type WatchCreateRequest_FilterType,
+  WatchCreateRequest_FilterType,
 } from '../../proto/gen/etcdserverpb/rpc_pb.js'
 import { anyKey, anyLease, anyRange, anyTtl, hugeValue, LEASE_IDS, ODD_TTLS, someRevision } from './choices.ts'
 import { compact, deleteRequest, enumValue, putRequest, readRequest } from './requests.ts'
@@ -64,7 +64,7 @@ export const watch: Step = async ({ pair, random, streams, future }) => {
   const init: WatchInit = {
     ...anyRange(random),
     startRevision: random.oneIn(2) ? 0n : someRevision(random, pair.world),
-    filters: random.oneIn(4) ? [enumValue(random, 2) as WatchCreateRequest_FilterType] : [],
+    filters: random.oneIn(4) ? [enumValue(random, WatchCreateRequest_FilterType)] : [],
     prevKv: random.oneIn(2),
     fragment: random.oneIn(4),
     progressNotify: random.oneIn(4),

@@ -2,9 +2,12 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf'
 import {
   type Compare,
-  type Compare_CompareResult,
-  type Compare_CompareTarget,
+  Compare_CompareResult,
+  Compare_CompareTarget,
   CompareSchema,
+  type RangeRequest,
+  RangeRequest_SortOrder,
+  RangeRequest_SortTarget,
   type RequestOp,
   RequestOpSchema,
   type TxnRequest,
@@ -83,16 +86,22 @@ function putInTxn(random: Random, world: World) {
 function rangeOp(random: Random, world: World): RequestOp {
   const request = rangeRequest(random, world)
   if (!random.oneIn(4)) request.revision = 0n
-  if (!random.oneIn(20)) request.sortOrder = Math.max(0, Math.min(2, request.sortOrder))
+  if (!random.oneIn(20)) makeValid(request)
   return op({ case: 'requestRange', value: request })
 }
 
+/** An invalid option refuses the whole transaction. */
+function makeValid(request: RangeRequest): void {
+  if (!(request.sortOrder in RangeRequest_SortOrder)) request.sortOrder = RangeRequest_SortOrder.NONE
+  if (!(request.sortTarget in RangeRequest_SortTarget)) request.sortTarget = RangeRequest_SortTarget.KEY
+}
+
 function anyCompare(random: Random, world: World): Compare {
-  const target = enumValue(random, 5)
+  const target = enumValue(random, Compare_CompareTarget)
   const range = random.oneIn(4) ? anyRange(random) : { key: anyKeyOrNone(random) }
   return create(CompareSchema, {
-    result: enumValue(random, 4) as Compare_CompareResult,
-    target: target as Compare_CompareTarget,
+    result: enumValue(random, Compare_CompareResult),
+    target,
     ...range,
     targetUnion: targetUnion(random, world, random.oneIn(15) ? random.below(6) : target),
   })
