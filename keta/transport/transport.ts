@@ -44,7 +44,10 @@ export interface Call {
   readonly peer: string
 }
 
-/** One request, one answer. `decode` throws for bytes that are not the message (answered INTERNAL, as grpc-go does). */
+/**
+ * One request, one answer. `decode` throws for bytes that are not the message (answered INTERNAL, as grpc-go does); an RpcError
+ * that it throws is answered as it is.
+ */
 export interface UnaryMethod<Request, Response> {
   readonly kind: 'unary'
   decode(bytes: Uint8Array): Request
@@ -62,7 +65,7 @@ export interface StreamMethod<Request, Response> {
 
 /** The transport's side of an open stream, as a handler uses it. */
 export interface ServerStream<Response> {
-  /** Always takes the message. False: the client is not keeping up; send nothing more that can wait until `drained`. */
+  /** Takes the message, unless the stream is over. False: the client is not keeping up; send nothing more that can wait until `drained`. */
   send(response: Response): boolean
   /** Ends the stream with OK. */
   end(): void
@@ -99,7 +102,10 @@ export function stream<Request, Response>(method: Omit<StreamMethod<Request, Res
 export interface Transport {
   /** Binds and serves; resolves to the bound addresses when every one is open. Rejects, with nothing left bound, if one cannot be. */
   listen(addresses: readonly ListenAddress[]): Promise<readonly ListenAddress[]>
-  /** Refuses new calls, gives open ones `graceMs` to finish, then ends them. Idempotent. */
+  /**
+   * Refuses new calls, ends open streams with UNAVAILABLE (after the message in hand), gives open unary calls `graceMs` to
+   * finish, then ends them too. Idempotent.
+   */
   close(graceMs: number): Promise<void>
 }
 

@@ -1,0 +1,134 @@
+/**
+ * One call of grpc-js at the lowest level that its public interface has: what an interceptor sees. Messages are asked for
+ * one by one, which is the back-pressure that the transport promises, and nothing is queued in a stream object between.
+ */
+import { Metadata, ServerInterceptingCall, type ServerInterceptingCallInterface } from '@grpc/grpc-js'
+
+import { type Call, type RpcError, STATUS } from '../transport.ts'
+import { goStatus, type WireStatus } from './go-status.ts'
+
+/** Receives what happens to a call. Nothing is reported after `closed`, which comes exactly once. */
+export interface WireListener {
+  opened(): void
+  /** The message that was asked for with `read()`. */
+  message(bytes: Buffer): void
+  /** Instead of the message that was asked for: the client sends no more. */
+  halfClosed(): void
+  /** The call has its status, or is gone. */
+  closed(): void
+}
+
+const EMPTY_METADATA = new Metadata()
+
+export class WireCall implements Call {
+  readonly #call: ServerInterceptingCallInterface
+  readonly #sendStatus: (status: WireStatus) => void
+  #metadata = EMPTY_METADATA
+  readonly #onClosed: () => void
+  #listener: WireListener | undefined
+  #closed = false
+
+  /**
+   * grpc-js ends calls by itself too (message too large, deadline passed), through the same `sendStatus` that it offers to
+   * others. It is replaced on this call, so that these statuses carry grpc-go's texts and end the call for its handler.
+   * @param onClosed called when the call has its status, or is gone.
+   */
+  constructor(call: ServerInterceptingCallInterface, onClosed: () => void) {
+    this.#call = call
+    this.#onClosed = onClosed
+    this.#sendStatus = call.sendStatus.bind(call)
+    call.sendStatus = (status) => {
+      this.#finish(goStatus(status))
+    }
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  get peer(): string {
+    return this.#call.getPeer()
+  }
+
+  metadata(name: string): string | undefined {
+    const value = this.#metadata.get(name)[0]
+    return typeof value === 'string' ? value : value?.toString('latin1')
+  }
+
+  start(listener: WireListener): void {
+    this.#listener = listener
+    this.#call.start({
+      onReceiveMetadata: (metadata: Metadata) => {
+        this.#metadata = metadata
+        if (!this.#closed) listener.opened()
+      },
+      onReceiveMessage: (bytes: unknown) => {
+        if (!this.#closed) listener.message(bytes as Buffer)
+      },
+      onReceiveHalfClose: () => {
+        if (!this.#closed) listener.halfClosed()
+      },
+      onCancel: () => {
+        this.#close()
+      },
+    })
+  }
+
+  /** Asks for one more message. It may come before this returns. */
+  read(): void {
+    if (!this.#closed) this.#call.startRead()
+  }
+
+  /** @param flushed called when the connection has taken the bytes; not called if the call ends before. */
+  send(message: Uint8Array, flushed: () => void): void {
+    if (!this.#closed) this.#call.sendMessage(asBuffer(message), flushed)
+  }
+
+  end(): void {
+    this.#finish({ code: STATUS.OK, details: '' })
+  }
+
+  fail(error: RpcError): void {
+    this.#finish({ code: error.status, details: wellFormed(error.message) })
+  }
+
+  #finish(status: WireStatus): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#onClosed()
+    this.#sendStatus(status)
+    // Not at once: this may run inside a call from the handler, which is told when that has returned.
+    queueMicrotask(() => this.#listener?.closed())
+  }
+
+  #close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#onClosed()
+    this.#listener?.closed()
+  }
+}
+
+/** What an interceptor has to hand to grpc-js: a call that, when started, is served by `serve` and by nothing else. */
+export class ServedCall extends ServerInterceptingCall {
+  readonly #serve: () => void
+
+  constructor(call: ServerInterceptingCallInterface, serve: () => void) {
+    super(call)
+    this.#serve = serve
+  }
+
+  override start(): void {
+    this.#serve()
+  }
+}
+
+/** grpc-js asks for a Buffer, and copies it behind the length prefix. */
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+/** grpc-js encodes the text with encodeURI, which throws for half a surrogate pair. */
+function wellFormed(text: string): string {
+  return Buffer.from(text, 'utf8').toString('utf8')
+}
