@@ -1,0 +1,189 @@
+/** Builds a store from the chunks of a dump, in time proportional to its size. dump-format.md describes the bytes. */
+import { EMPTY_KEY, type Key } from '../bytes/key.ts'
+import { MalformedMessage, ProtoReader } from '../bytes/proto-reader.ts'
+import type { Chunk } from './arena.ts'
+import { DumpError } from './dump-error.ts'
+import {
+  CHUNK_END,
+  CHUNK_HEADER,
+  CHUNK_KEY_VALUE,
+  CHUNK_ORDINAL,
+  CHUNK_SUB,
+  DUMP_FORMAT,
+  END_VERSIONS,
+  HEADER_COMPACT_REVISION,
+  HEADER_FORMAT,
+  HEADER_ORDINALS,
+  HEADER_REVISION,
+  KEY_VALUE_CREATE_REVISION,
+  KEY_VALUE_KEY,
+  KEY_VALUE_LEASE,
+  KEY_VALUE_MOD_REVISION,
+  KEY_VALUE_VALUE,
+  KEY_VALUE_VERSION,
+} from './dump-fields.ts'
+import type { KeyHistory } from './key-index.ts'
+import { type KeyValueFields, keyValueLength } from './kv-encoding.ts'
+import { StoreParts } from './parts.ts'
+import { isBefore } from './revision-sequence.ts'
+import { MvccStore } from './store.ts'
+import { StoredVersion } from './stored-version.ts'
+
+const MAX_ORDINALS = 2 ** 32 - 1
+const NO_LEASE = 0n
+
+interface ParsedKeyValue extends KeyValueFields {
+  readonly valueLength: number
+}
+
+export class StoreLoader {
+  readonly #parts = new StoreParts()
+  /** The versions at their places in the order of revisions; undefined until the header is read. */
+  #byOrdinal: (StoredVersion | undefined)[] | undefined
+  #history: KeyHistory | undefined
+  #versions = 0
+  #ended = false
+
+  /** Takes the next chunk of the dump and keeps it: it must not be written to afterwards. @throws DumpError */
+  add(chunk: Uint8Array): void {
+    try {
+      this.#addChunk(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength))
+    } catch (error) {
+      if (!(error instanceof MalformedMessage)) throw error
+      throw new DumpError('MALFORMED_DUMP', `broken dump: ${error.message}`, { cause: error })
+    }
+  }
+
+  /** All chunks have been added. The loader must not be used afterwards. @throws DumpError */
+  finish(): MvccStore {
+    const { sequence } = this.#parts
+    if (this.#byOrdinal === undefined || !this.#ended) throw new DumpError('INCOMPLETE_DUMP', 'the dump has no end')
+    let last: StoredVersion | undefined
+    for (const version of this.#byOrdinal) {
+      if (version === undefined) continue
+      if (last !== undefined && !isBefore(last, version.modRevision, version.sub)) throw outOfOrder(last, version)
+      sequence.append(version)
+      last = version
+    }
+    this.#countKey()
+    return new MvccStore(this.#parts)
+  }
+
+  #addChunk(bytes: Buffer): void {
+    if (this.#ended) throw new DumpError('INCOMPLETE_DUMP', 'the dump goes on after its end')
+    const reader = new ProtoReader(bytes)
+    let chunk: Chunk | undefined
+    let ordinal: number | undefined
+    let sub = 0
+    for (let field = reader.next(); field !== 0; field = reader.next()) {
+      if (field === CHUNK_ORDINAL) ordinal = reader.int()
+      else if (field === CHUNK_SUB) sub = reader.int()
+      else if (field === CHUNK_KEY_VALUE) {
+        chunk ??= this.#parts.arena.adopt(bytes)
+        this.#addVersion(chunk, reader.bytes(), ordinal, sub)
+        ordinal = undefined
+        sub = 0
+      } else if (field === CHUNK_HEADER) this.#readHeader(reader.message())
+      else if (field === CHUNK_END) this.#readEnd(reader.message())
+      else throw new MalformedMessage(`unknown field ${field}`)
+    }
+  }
+
+  #readHeader(reader: ProtoReader): void {
+    if (this.#byOrdinal !== undefined) throw new DumpError('INCOMPLETE_DUMP', 'the dump begins a second time')
+    const header = new Map<number, number>()
+    for (let field = reader.next(); field !== 0; field = reader.next()) header.set(field, reader.int())
+    const format = header.get(HEADER_FORMAT)
+    if (format !== DUMP_FORMAT) throw new DumpError('UNKNOWN_DUMP_FORMAT', `dump format ${format ?? 'not given'}`)
+    const revision = header.get(HEADER_REVISION) ?? 0
+    const compactRevision = (header.get(HEADER_COMPACT_REVISION) ?? 0) - 1
+    const ordinals = header.get(HEADER_ORDINALS) ?? 0
+    if (revision < 1 || compactRevision < -1 || compactRevision > revision || ordinals < 0 || ordinals > MAX_ORDINALS) {
+      throw new MalformedMessage(`revision ${revision}, compacted at ${compactRevision}, ${ordinals} versions`)
+    }
+    this.#parts.revision = revision
+    this.#parts.compactRevision = compactRevision
+    this.#byOrdinal = new Array<StoredVersion | undefined>(ordinals)
+  }
+
+  #readEnd(reader: ProtoReader): void {
+    let versions = 0
+    for (let field = reader.next(); field !== 0; field = reader.next()) {
+      if (field === END_VERSIONS) versions = reader.int()
+      else reader.skip()
+    }
+    if (versions !== this.#versions) {
+      throw new DumpError('INCOMPLETE_DUMP', `${this.#versions} of ${versions} versions are in the dump`)
+    }
+    this.#ended = true
+  }
+
+  #addVersion(chunk: Chunk, encoded: Uint8Array, ordinal: number | undefined, sub: number): void {
+    const byOrdinal = this.#byOrdinal
+    if (byOrdinal === undefined) throw new DumpError('INCOMPLETE_DUMP', 'the dump has no beginning')
+    const offset = encoded.byteOffset - chunk.bytes.byteOffset
+    const fields = parseKeyValue(new ProtoReader(chunk.bytes, offset, offset + encoded.length))
+    this.#check(fields, encoded.length, sub)
+    if (ordinal === undefined || ordinal < 0 || ordinal >= byOrdinal.length || byOrdinal[ordinal] !== undefined) {
+      throw new MalformedMessage(`ordinal ${ordinal ?? 'not given'} of ${byOrdinal.length} is out of place`)
+    }
+    const history = this.#historyOf(fields.key)
+    const version = new StoredVersion(history, fields, sub, chunk, offset, encoded.length)
+    const { newest } = history
+    if (newest !== undefined && !isBefore(newest, version.modRevision, version.sub)) throw outOfOrder(newest, version)
+    history.append(version)
+    this.#parts.arena.claim(chunk, encoded.length)
+    byOrdinal[ordinal] = version
+    this.#versions++
+  }
+
+  /** A version's bytes are given out as they are and its value is found by their lengths: both need the canonical form. */
+  #check(fields: ParsedKeyValue, encodedLength: number, sub: number): void {
+    const { createRevision, modRevision, version, lease, valueLength } = fields
+    const isPut = version > 0 && createRevision > 0 && createRevision <= modRevision
+    const isTombstone = version === 0 && createRevision === 0 && lease === NO_LEASE && valueLength === 0
+    const isPast = modRevision > 0 && modRevision <= this.#parts.revision && sub >= 0
+    if (isPast && (isPut || isTombstone) && keyValueLength(fields, valueLength) === encodedLength) return
+    throw new MalformedMessage(`impossible version ${modRevision}.${sub} at revision ${this.#parts.revision}`)
+  }
+
+  #historyOf(key: Key): KeyHistory {
+    const current = this.#history
+    if (current?.key === key) return current
+    if (current !== undefined && key < current.key) {
+      throw new DumpError('INCOMPLETE_DUMP', 'the chunks of the dump are out of order')
+    }
+    this.#countKey()
+    this.#history = this.#parts.index.getOrInsert(key)
+    return this.#history
+  }
+
+  /** Called when all versions of the current key have been added. */
+  #countKey(): void {
+    if (this.#history?.alive !== undefined) this.#parts.keyCount++
+  }
+}
+
+function parseKeyValue(reader: ProtoReader): ParsedKeyValue {
+  let key = EMPTY_KEY
+  let createRevision = 0
+  let modRevision = 0
+  let version = 0
+  let valueLength = 0
+  let lease = NO_LEASE
+  for (let field = reader.next(); field !== 0; field = reader.next()) {
+    if (field === KEY_VALUE_KEY) key = reader.key()
+    else if (field === KEY_VALUE_CREATE_REVISION) createRevision = reader.int()
+    else if (field === KEY_VALUE_MOD_REVISION) modRevision = reader.int()
+    else if (field === KEY_VALUE_VERSION) version = reader.int()
+    else if (field === KEY_VALUE_VALUE) valueLength = reader.bytes().length
+    else if (field === KEY_VALUE_LEASE) lease = reader.big()
+    else throw new MalformedMessage(`unknown field ${field} in a key-value`)
+  }
+  return { key, createRevision, modRevision, version, lease, valueLength }
+}
+
+function outOfOrder(first: StoredVersion, second: StoredVersion): DumpError {
+  const positions = `${second.modRevision}.${second.sub} after ${first.modRevision}.${first.sub}`
+  return new DumpError('MALFORMED_DUMP', `versions out of order: ${positions}`)
+}
