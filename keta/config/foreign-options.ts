@@ -1,0 +1,131 @@
+/**
+ * Names that are not options of this server but stand in the flags and files of those it takes the place of: etcd's that are about
+ * its consensus protocol or its storage, and Java Keta's. Some mean nothing here and only earn a warning. Others ask for what this
+ * version does not have (TLS, Kafka): to go on without would serve plain text or lose data, so the start is refused.
+ */
+
+export interface ForeignOption {
+  /** Name as it is written; a trailing `*` stands for anything. */
+  readonly name: string
+  readonly from: 'etcd' | 'Java Keta'
+  readonly treatment: 'ignored' | 'refused'
+  /** Why, and for a refusal what to do instead. */
+  readonly reason: string
+  /** Values that ask for nothing: accepted in silence. */
+  readonly harmless?: readonly string[]
+  /** Its value is never printed. */
+  readonly secret?: boolean
+  /** On the command line it takes no value of its own (`--flag` or `--flag=true`). */
+  readonly boolean?: boolean
+}
+
+const NO_PEERS = 'there is no raft protocol here: the log decides what the order is'
+const OWN_STORAGE = 'the storage is not bbolt and has no such setting'
+const NO_TLS =
+  'TLS is not part of this version; remove it to serve plain text, for instance behind a proxy that terminates TLS'
+const NO_KAFKA = 'the Kafka log is not part of this version; remove the key to run on the embedded local log'
+const WITHOUT_KAFKA = 'it has a meaning only with the Kafka log'
+const NO_AUTH = 'authentication is not part of this version'
+const NO_HTTP = 'the HTTP endpoints are not part of this version'
+const NO_TRACING = 'tracing is not part of this version'
+const NO_CHECKS = 'checks between members do not apply'
+
+export const FOREIGN_OPTIONS: readonly ForeignOption[] = [
+  ...etcd('ignored', NO_PEERS, [
+    'heartbeat-interval election-timeout snapshot-count max-snapshots max-wals max-learners snapshot-catchup-entries',
+    'initial-advertise-peer-urls initial-cluster initial-cluster-state initial-cluster-token listen-peer-urls',
+    'raft-read-timeout raft-write-timeout discovery discovery-* experimental-snapshot-catchup-entries v2-deprecation',
+    'peer-cert-file peer-key-file peer-client-cert-file peer-client-key-file peer-trusted-ca-file peer-cert-allowed-cn',
+    'peer-cert-allowed-hostname peer-crl-file peer-transport-security.*',
+  ]),
+  ...etcdBooleans('ignored', NO_PEERS, [
+    'initial-election-tick-advance pre-vote strict-reconfig-check force-new-cluster peer-auto-tls peer-client-cert-auth',
+    'peer-skip-client-san-verification experimental-peer-skip-client-san-verification',
+  ]),
+  ...etcd('ignored', OWN_STORAGE, [
+    'wal-dir backend-bbolt-freelist-type backend-batch-interval backend-batch-limit compaction-batch-limit',
+    'experimental-compaction-batch-limit compaction-sleep-interval experimental-compaction-sleep-interval',
+    'bootstrap-defrag-threshold-megabytes experimental-bootstrap-defrag-threshold-megabytes',
+  ]),
+  ...etcdBooleans('ignored', OWN_STORAGE, ['memory-mlock experimental-memory-mlock']),
+  ...etcdBooleans('ignored', 'fsync is always done before a write is acknowledged', ['unsafe-no-fsync']),
+  ...etcd('ignored', NO_CHECKS, [
+    'corrupt-check-time experimental-corrupt-check-time compact-hash-check-time experimental-compact-hash-check-time',
+    'downgrade-check-time experimental-downgrade-check-time feature-gates',
+  ]),
+  ...etcdBooleans('ignored', NO_CHECKS, [
+    'experimental-initial-corrupt-check experimental-compact-hash-check-enabled experimental-enable-lease-checkpoint',
+    'experimental-enable-lease-checkpoint-persist experimental-txn-mode-write-with-shared-buffer',
+    'experimental-stop-grpc-service-on-defrag',
+  ]),
+  ...etcd('ignored', 'connections are kept alive, and their calls limited, by fixed values', [
+    'grpc-keepalive-min-time grpc-keepalive-interval grpc-keepalive-timeout max-concurrent-streams',
+  ]),
+  ...etcdBooleans('ignored', 'sockets are opened exclusively', ['socket-reuse-port socket-reuse-address']),
+  ...etcd('ignored', NO_HTTP, ['listen-client-http-urls listen-metrics-urls metrics cors host-whitelist']),
+  ...etcdBooleans('ignored', NO_HTTP, ['enable-grpc-gateway enable-pprof']),
+  ...etcdBooleans('ignored', NO_TRACING, ['enable-distributed-tracing experimental-enable-distributed-tracing']),
+  ...etcd('ignored', NO_TRACING, ['distributed-tracing-* experimental-distributed-tracing-*']),
+  ...etcd('ignored', 'the log goes to standard error', ['logger log-outputs log-rotation-config-json']),
+  ...etcdBooleans('ignored', 'the log goes to standard error', ['enable-log-rotation']),
+  ...etcd('ignored', 'slow requests are not logged in this version', [
+    'warning-apply-duration experimental-warning-apply-duration warning-unary-request-duration',
+    'experimental-warning-unary-request-duration',
+  ]),
+  ...etcd('ignored', NO_AUTH, ['bcrypt-cost auth-token-ttl']),
+  ...etcd('refused', `${NO_AUTH}; remove it, or set it to simple`, ['auth-token'], ['simple']),
+  ...etcd('refused', NO_TLS, [
+    'cert-file key-file client-cert-file client-key-file client-crl-file client-cert-allowed-hostname trusted-ca-file',
+    'cipher-suites',
+  ]),
+  ...etcd('refused', NO_TLS, ['client-transport-security.*'], ['false']),
+  ...etcd('ignored', 'TLS is not part of this version', ['tls-min-version tls-max-version self-signed-cert-validity']),
+  ...etcdBooleans('refused', NO_TLS, ['auto-tls client-cert-auth']),
+  java({ name: 'kafkacache.bootstrap.servers', treatment: 'refused', reason: NO_KAFKA }),
+  java({ name: 'kafkacache.sasl.jaas.config', treatment: 'ignored', reason: WITHOUT_KAFKA, secret: true }),
+  java({ name: 'kafkacache.*', treatment: 'ignored', reason: WITHOUT_KAFKA }),
+  java({ name: 'cluster.group.id', treatment: 'ignored', reason: WITHOUT_KAFKA }),
+  java({ name: 'leader.eligibility', treatment: 'ignored', reason: WITHOUT_KAFKA }),
+  java({ name: 'ssl.client.authentication', treatment: 'refused', reason: NO_TLS, harmless: ['NONE'] }),
+  java({ name: 'ssl.keystore.password', treatment: 'refused', reason: NO_TLS, secret: true }),
+  java({ name: 'ssl.key.password', treatment: 'refused', reason: NO_TLS, secret: true }),
+  java({ name: 'ssl.truststore.password', treatment: 'refused', reason: NO_TLS, secret: true }),
+  java({ name: 'ssl.*', treatment: 'refused', reason: NO_TLS }),
+  java({ name: 'token.type', treatment: 'refused', reason: `${NO_AUTH}; remove it`, harmless: ['simple'] }),
+  java({ name: 'token.*', treatment: 'ignored', reason: NO_AUTH }),
+  java({ name: 'debug', treatment: 'ignored', reason: 'it has no meaning; see log-level' }),
+]
+
+/** The first entry that the name matches. */
+export function findForeign(name: string): ForeignOption | undefined {
+  return FOREIGN_OPTIONS.find((option) =>
+    option.name.endsWith('*') ? name.startsWith(option.name.slice(0, -1)) : option.name === name,
+  )
+}
+
+/** Whether the value asks for something: neither empty nor one that etcd or Java Keta take as "off". */
+export function asksForSomething(option: ForeignOption, value: string): boolean {
+  return value !== '' && !(option.harmless ?? []).includes(value)
+}
+
+type Treatment = ForeignOption['treatment']
+
+function etcd(
+  treatment: Treatment,
+  reason: string,
+  names: readonly string[],
+  harmless: readonly string[] = [],
+): readonly ForeignOption[] {
+  return names
+    .join(' ')
+    .split(' ')
+    .map((name) => ({ name, from: 'etcd', treatment, reason, harmless }))
+}
+
+function etcdBooleans(treatment: Treatment, reason: string, names: readonly string[]): readonly ForeignOption[] {
+  return etcd(treatment, reason, names, ['false']).map((option) => ({ ...option, boolean: true }))
+}
+
+function java(option: Omit<ForeignOption, 'from'>): ForeignOption {
+  return { ...option, from: 'Java Keta' }
+}

@@ -1,0 +1,49 @@
+/** What is generated from the option table is up to date. UPDATE_GENERATED=1 writes it instead of comparing. */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { expect } from 'chai'
+import { readPropertiesText, readYamlText } from './file.ts'
+import { helpText } from './help.ts'
+import { allOptions, environmentNames } from './options.ts'
+import { configurationReference } from './reference.ts'
+import { resolve } from './resolve.ts'
+import { sampleProperties, sampleYaml } from './samples.ts'
+
+const GENERATED: [string, () => string][] = [
+  ['keta/config/help.txt', helpText],
+  ['config/keta.properties', sampleProperties],
+  ['config/keta.yaml', sampleYaml],
+  ['docs/configuration.md', configurationReference],
+]
+
+describe('what the option table generates', () => {
+  for (const [path, generate] of GENERATED) {
+    it(`${path} is up to date`, () => {
+      const url = new URL(`../../${path}`, import.meta.url)
+      if (process.env['UPDATE_GENERATED'] === '1') writeFileSync(url, generate())
+      expect(readFileSync(url, 'utf8')).to.equal(generate())
+    })
+  }
+
+  it('help has at most 100 columns, and names each option with its default and its environment', () => {
+    const text = helpText()
+    expect(text.split('\n').filter((line) => line.length > 100)).to.deep.equal([])
+    for (const [, option] of allOptions()) {
+      for (const word of [`--${option.flag} <`, option.default, ...environmentNames(option)])
+        expect(text).to.include(word)
+    }
+  })
+
+  const samples: [string, string, typeof readYamlText, 'yaml' | 'properties'][] = [
+    ['keta.yaml', sampleYaml(), readYamlText, 'yaml'],
+    ['keta.properties', sampleProperties(), readPropertiesText, 'properties'],
+  ]
+  for (const [name, text, read, format] of samples) {
+    it(`the sample ${name} is valid as it stands, and with every option uncommented`, () => {
+      expect(resolve([read(name, text)], format).problems).to.deep.equal([])
+      const all = text.replace(/^#(?=[a-z.-]+(=|: ))(?!kafkacache)/gm, '').replace('${name}', 'x')
+      const reading = read(name, all)
+      expect(reading.settings).to.have.length(allOptions().length)
+      expect(resolve([reading], format)).to.deep.include({ problems: [], warnings: [] })
+    })
+  }
+})

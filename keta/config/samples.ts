@@ -1,0 +1,56 @@
+/** The sample files config/keta.properties and config/keta.yaml, from the option table: every option, commented out at its default. */
+import { defaultText } from './help.ts'
+import { allOptions, type Option } from './options.ts'
+import { wrap } from './wrap.ts'
+
+const WIDTH = 98
+
+const PROPERTIES_HEAD = `# Configuration of Keta: bin/keta-start config/keta.properties
+# Every option stands here; those that are commented out show their default. Names as in Java Keta's files work too.
+`
+
+const PROPERTIES_KAFKA = `
+# Where Kafka is. The Kafka log is not part of this version: while this is set, the server refuses to start.
+#kafkacache.bootstrap.servers=localhost:9092
+`
+
+const YAML_HEAD = `# Configuration of Keta: bin/keta-start config/keta.yaml
+# Every option stands here, with its default.
+`
+
+/** Java Keta's way: `listeners` is set, on every interface as its own sample does. */
+export function sampleProperties(): string {
+  let text = PROPERTIES_HEAD
+  text += sections((option) => {
+    const name = option.property ?? option.flag
+    const value = option.propertiesDefault ?? option.default
+    return `${comment(option)}${option.property === 'listeners' ? '' : '#'}${name}=${value}\n`
+  })
+  return text + PROPERTIES_KAFKA
+}
+
+export function sampleYaml(): string {
+  return YAML_HEAD + sections((option) => `${comment(option)}#${option.flag}: ${yamlValue(option.default)}\n`)
+}
+
+function sections(render: (option: Option<unknown>) => string): string {
+  let text = ''
+  let section = ''
+  for (const [, option] of allOptions()) {
+    text += option.section === section ? '\n' : `\n# ${option.section}\n\n`
+    section = option.section
+    text += render(option)
+  }
+  return text
+}
+
+function comment(option: Option<unknown>): string {
+  const means = option.default === '' ? ` Default: ${defaultText(option)}.` : ''
+  return wrap(option.help + means, WIDTH)
+    .map((line) => `# ${line}\n`)
+    .join('')
+}
+
+function yamlValue(text: string): string {
+  return text === '' || /[#{}]/.test(text) ? JSON.stringify(text) : text
+}
