@@ -1,7 +1,8 @@
 /** Restores the state from the chunks of a dump, handed in one by one as they are read. */
-import { MalformedMessage } from '../bytes/proto-reader.ts'
 import { EMPTY_KEY } from '../bytes/key.ts'
+import { MalformedMessage } from '../bytes/proto-reader.ts'
 import { Lessor, NO_LEASE } from '../lease/lessor.ts'
+import { DumpError } from '../mvcc/dump-error.ts'
 import type { Store } from '../mvcc/kv.ts'
 import { StoreLoader } from '../mvcc/store-loader.ts'
 import { Alarms } from './alarms.ts'
@@ -58,7 +59,9 @@ function asSnapshotError<T>(decode: () => T): T {
   try {
     return decode()
   } catch (error) {
-    if (!(error instanceof MalformedMessage)) throw error
-    throw new SnapshotError('GARBLED_SNAPSHOT', `broken snapshot: ${error.message}`, { cause: error })
+    if (!(error instanceof MalformedMessage || error instanceof DumpError)) throw error
+    const newer = error instanceof DumpError && error.code === 'UNKNOWN_DUMP_FORMAT'
+    const code = newer ? 'UNSUPPORTED_SNAPSHOT' : 'GARBLED_SNAPSHOT'
+    throw new SnapshotError(code, `unusable snapshot: ${error.message}`, { cause: error })
   }
 }

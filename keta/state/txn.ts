@@ -114,7 +114,8 @@ function checkRevisionInTxn(view: ReadView, { revision }: RangeOperation): Failu
 }
 
 function rangeInTxn(view: ReadView, operation: RangeOperation): RangeResponse {
-  return executeRange(view, operation, operation.revision > 0 ? operation.revision : view.revision)
+  const revision = operation.revision > 0 ? operation.revision : view.revision
+  return { kind: 'range', keysOnly: operation.keysOnly, ...executeRange(view, operation, revision) }
 }
 
 function asPath(path: TxnPath): TxnStep {
