@@ -25,13 +25,18 @@ export interface Log {
   /**
    * Appends the records as one atomic batch, at the end, in order. Resolves only when they are durable (fsync
    * or acks=all). At most one append may be in flight: a second call before the first has settled rejects.
-   * @throws LogError 'APPEND_FAILED': whether the batch is in the log is not known; the adapter accepts no further append.
+   * The caller leaves the bytes of `records` alone until the promise settles.
+   * @throws LogError 'APPEND_FAILED': whether the batch is in the log is not known; the adapter accepts no further append
+   *   (its `cause` is a LogError 'NO_SPACE' when the device is full). 'APPEND_IN_FLIGHT': refused, the one in flight goes on.
+   *   'CLOSED'. A RangeError for an empty batch, or one larger than the adapter can hold: nothing was written.
    */
   append(records: readonly Uint8Array[]): Promise<AppendReceipt>
 
   /**
-   * Reads all records from `fromOffset` (≥ startOffset) to the durable end, in order, in batches that the adapter sizes.
-   * @throws LogError 'OUT_OF_RANGE' if records from `fromOffset` on have been dropped; 'CORRUPT' naming file and byte.
+   * Reads all records from `fromOffset` to the end that was durable when reading began, in order, in batches that the
+   * adapter sizes. Reading may go on beside appends.
+   * @throws LogError 'OUT_OF_RANGE' if `fromOffset` lies below startOffset (dropped) or beyond endOffset (the log lost
+   *   its tail); 'CORRUPT' naming file and byte; 'CLOSED'.
    */
   read(fromOffset: number): AsyncIterable<readonly LogRecord[]>
 
