@@ -1,0 +1,44 @@
+/** All services of the server, as one table for a transport. */
+import type { Engine } from '../engine/api.ts'
+import { DEFAULT_MAX_TXN_OPS } from '../state/checks.ts'
+import type { ServiceTable } from '../transport/transport.ts'
+import { clusterService } from './cluster.ts'
+import { Headers } from './header.ts'
+import { healthService, type Readiness } from './health.ts'
+import { kvService } from './kv.ts'
+import { leaseService } from './lease.ts'
+import { maintenanceService } from './maintenance.ts'
+import { watchService } from './watch.ts'
+
+export interface ServiceOptions {
+  /** Reported by Status. Clients parse it: kube-apiserver asks for progress notifications from 3.5.13 on. */
+  readonly version: string
+  readonly readiness: Readiness
+  /** Random bytes, for the lease ids that the server chooses. */
+  readonly random: (count: number) => Uint8Array
+  /** Shortest TTL of a lease, in seconds. etcd's is 1.5 election timeouts: 2 by default. */
+  readonly minLeaseTtl?: number
+  readonly maxTxnOps?: number
+  /** Size in bytes from which on a watch answer is cut, if its watcher asked for fragments. */
+  readonly watchFragmentBytes?: number
+}
+
+const DEFAULT_MIN_LEASE_TTL = 2
+/** etcd's --max-request-bytes plus the 512 KiB that it grants to whatever is around a request. */
+const DEFAULT_WATCH_FRAGMENT_BYTES = 2 * 1024 * 1024
+/** The storage version that belongs to etcd 3.6. */
+const STORAGE_VERSION = '3.6.0'
+
+export function createServices(engine: Engine, options: ServiceOptions): ServiceTable {
+  const headers = new Headers(engine)
+  const { version, readiness, random, minLeaseTtl = DEFAULT_MIN_LEASE_TTL } = options
+  const fragmentBytes = options.watchFragmentBytes ?? DEFAULT_WATCH_FRAGMENT_BYTES
+  return new Map([
+    ['etcdserverpb.KV', kvService(engine, headers, options.maxTxnOps ?? DEFAULT_MAX_TXN_OPS)],
+    ['etcdserverpb.Watch', watchService(engine, headers, fragmentBytes)],
+    ['etcdserverpb.Lease', leaseService(engine, headers, { minLeaseTtl, random })],
+    ['etcdserverpb.Cluster', clusterService(engine, headers)],
+    ['etcdserverpb.Maintenance', maintenanceService(engine, headers, { version, storageVersion: STORAGE_VERSION })],
+    ['grpc.health.v1.Health', healthService(readiness)],
+  ])
+}
