@@ -1,0 +1,133 @@
+/**
+ * Import rules. A part of the tree may import itself and what `mayImport` grants it, nothing else of the tree.
+ * Tests and what only they use (*.arbitraries.ts, *.fixture.ts, *-suite.ts) are exempt from the layers (they may set up what their subject needs), not from the other rules.
+ * scripts/check-imports.mjs runs them.
+ */
+
+/** Parts that must be pure: neither node:* nor packages. The linter forbids impure globals there. */
+const core = ['bytes', 'mvcc', 'watch', 'lease', 'command', 'state']
+
+/** Of each part of keta/, what it may import of the others: a folder, or single files of it. */
+const mayImport = {
+  bytes: [],
+  mvcc: ['bytes/', 'command/operations.ts'],
+  command: ['bytes/', 'mvcc/kv.ts'],
+  watch: ['bytes/', 'mvcc/', 'command/'],
+  lease: ['bytes/', 'mvcc/', 'command/'],
+  state: ['bytes/', 'mvcc/', 'command/', 'watch/', 'lease/'],
+  log: ['bytes/'],
+  engine: ['bytes/', 'mvcc/', 'command/', 'watch/', 'lease/', 'state/', 'log/log.ts', 'log/snapshots.ts'],
+  transport: ['bytes/'],
+  rpc: [
+    'bytes/',
+    'command/',
+    'mvcc/kv.ts',
+    'watch/watch.ts',
+    'state/checks.ts',
+    'engine/api.ts',
+    'transport/transport.ts',
+    'proto/',
+  ],
+  proto: [],
+  config: [],
+  observe: [],
+}
+
+const tests = '(\\.(test|arbitraries|fixture)\\.ts$|-suite\\.ts$|^keta/test/)'
+/** @param {string} path */
+const escaped = (path) => path.replaceAll('.', '\\.')
+
+const layers = Object.entries(mayImport).map(([part, granted]) => ({
+  name: `layer-${part}`,
+  comment: `keta/${part} may import only: ${granted.join(', ') || 'nothing'}`,
+  severity: 'error',
+  from: { path: `^keta/${part}/`, pathNot: tests },
+  to: {
+    path: '^(keta|spi|backends|conformance|bench|test-servers|scripts|config)/',
+    pathNot: `^keta/(${[`${part}/`, ...granted].map(escaped).join('|')})`,
+  },
+}))
+
+export const forbidden = [
+  ...layers,
+  {
+    name: 'core-is-pure',
+    comment: 'the core computes: no node:*, no packages; time, randomness and effects come in as values',
+    severity: 'error',
+    from: { path: `^keta/(${core.join('|')})/`, pathNot: tests },
+    to: { pathNot: '^(keta|spi|backends|conformance|bench|test-servers|\\.\\.?)/' },
+  },
+  {
+    name: 'adapters-are-alternatives',
+    comment: 'a log adapter knows the port, never another adapter',
+    severity: 'error',
+    from: { path: '^keta/log/([^/]+)/', pathNot: tests },
+    to: { path: '^keta/log/[^/]+/', pathNot: '^keta/log/$1/' },
+  },
+  {
+    name: 'port-before-adapter',
+    comment: 'the log port does not know its adapters',
+    severity: 'error',
+    from: { path: '^keta/log/[^/]+\\.ts$', pathNot: tests },
+    to: { path: '^keta/log/[^/]+/' },
+  },
+  {
+    name: 'only-the-composition-root-knows-every-part',
+    comment: 'main.ts composes; only the executable, the embedding API and tests start from it',
+    severity: 'error',
+    from: { path: '^keta/', pathNot: `^keta/(index|main)\\.ts$|^keta/bin/|${tests}` },
+    to: { path: '^keta/(index|main)\\.ts$|^keta/bin/' },
+  },
+  {
+    name: 'grpc-js-behind-the-transport',
+    comment: 'the transport can be replaced: nothing else knows the library',
+    severity: 'error',
+    from: { path: '^keta/', pathNot: `^keta/transport/|${tests}` },
+    to: { path: 'node_modules/@grpc/' },
+  },
+  {
+    name: 'no-import-of-tests',
+    comment: 'what is shipped does not need what tests it',
+    severity: 'error',
+    from: { path: '^(keta|spi|backends)/', pathNot: tests },
+    to: { path: `${tests}|^(bench|test-servers|scripts|config)/` },
+  },
+  {
+    name: 'spi-stands-alone',
+    severity: 'error',
+    from: { path: '^spi/', pathNot: tests },
+    to: { pathNot: '^spi/' },
+  },
+  {
+    name: 'backends-know-only-the-spi',
+    comment: 'a backend knows the SPI, what backends share, its own driver; never another backend',
+    severity: 'error',
+    from: { path: '^backends/([^/]+)/', pathNot: tests },
+    to: {
+      path: '^(keta|backends|conformance|bench|scripts)/',
+      pathNot: '^(backends/$1/|backends/shared/|keta/index\\.ts$)',
+    },
+  },
+  {
+    name: 'conformance-knows-no-backend',
+    severity: 'error',
+    from: { path: '^conformance/', pathNot: '\\.test\\.ts$' },
+    to: { path: '^(keta|backends|bench|scripts)/' },
+  },
+  { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
+  { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+  {
+    name: 'no-undeclared-packages',
+    severity: 'error',
+    from: { path: '^(keta|spi|backends)/', pathNot: tests },
+    to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'] },
+  },
+]
+
+export const options = {
+  tsPreCompilationDeps: true,
+  tsConfig: { fileName: 'tsconfig.json' },
+  doNotFollow: { path: 'node_modules' },
+  exclude: { path: '^(dist|\\.cache)/' },
+  enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'types', 'default'] },
+}
