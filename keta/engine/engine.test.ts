@@ -56,6 +56,16 @@ function rangeOf(key: Key): RangeOperation {
   return { kind: 'range', key, rangeEnd: '' as Key, limit: 0, revision: 0, sortOrder: 0, sortTarget: 0, ...flags, ...bounds }
 }
 
+function countAppends(log: MemoryLog): { count: number } {
+  const counted = { count: 0 }
+  const append = log.append.bind(log)
+  log.append = (records) => {
+    counted.count++
+    return append(records)
+  }
+  return counted
+}
+
 /** How a promise stands after everything that is due has happened. */
 async function outcomeOf(clock: ManualClock, promise: Promise<unknown>): Promise<string> {
   let outcome = 'pending'
@@ -71,7 +81,7 @@ describe('engine', () => {
   it('acknowledges a put when the log has it, and not before', async () => {
     const world = newWorld()
     const engine = await open(world)
-    const release = world.log.hold()
+    const release = world.log.holdAppends()
     const written = engine.propose(put('a', '1'))
     expect(await outcomeOf(world.clock, written)).to.equal('pending')
     expect(get(engine, 'a')).to.equal(undefined)
@@ -84,23 +94,23 @@ describe('engine', () => {
   it('appends everything that arrives during an append as one batch', async () => {
     const world = newWorld()
     const engine = await open(world)
-    const release = world.log.hold()
+    const release = world.log.holdAppends()
     const first = engine.propose(put('a', '1'))
     await world.clock.settle()
     const others = Array.from({ length: 50 }, (_, i) => engine.propose(put(`k${i}`, 'x')))
     await world.clock.settle()
-    const appendsBefore = world.log.appends
+    const appends = countAppends(world.log)
     release()
     await world.clock.settle()
     await Promise.all([first, ...others])
-    expect(world.log.appends - appendsBefore).to.equal(1)
+    expect(appends.count).to.equal(1)
     expect(engine.revision).to.equal(52)
   })
 
   it('answers that the outcome is unknown after the request timeout, and applies the write all the same', async () => {
     const world = newWorld()
     const engine = await open(world)
-    const release = world.log.hold()
+    const release = world.log.holdAppends()
     const sent = engine.propose(put('sent', '1'))
     await world.clock.settle()
     const queued = engine.propose(put('queued', '1'))
@@ -119,15 +129,15 @@ describe('engine', () => {
   it('ends when the log fails: unknown for what was in flight, refused for what was not', async () => {
     const world = newWorld()
     const engine = await open(world)
-    const release = world.log.hold()
-    world.log.failNext(new Error('disk on fire'))
+    const release = world.log.holdAppends()
+    world.log.failNextAppend('lost', new Error('disk on fire'))
     const inFlight = outcomeOf(world.clock, engine.propose(put('a', '1')))
     expect(await inFlight).to.equal('pending')
     const results = Promise.allSettled([engine.propose(put('b', '1'))])
     release()
     await world.clock.settle()
     expect((await results)[0]).to.have.nested.property('reason.code', 'STOPPED')
-    expect((await engine.stopped)?.message).to.contain('disk on fire')
+    expect((await engine.stopped)?.cause).to.have.property('message', 'disk on fire')
     expect(await outcomeOf(world.clock, engine.propose(put('c', '1')))).to.equal('STOPPED')
   })
 
@@ -155,7 +165,8 @@ describe('engine', () => {
     }
     await engine.stop()
     expect(world.log.startOffset).to.be.greaterThan(0)
-    world.snapshots.damageNewest()
+    const [newest] = await world.snapshots.list()
+    world.snapshots.damage(newest?.offset ?? -1)
     const again = await open(world)
     expect(get(again, 'k')).to.equal('v5')
   })
@@ -203,7 +214,7 @@ describe('engine leases', () => {
     expect(await engine.keepAlive(5n)).to.equal(10)
     await world.clock.advance(9_000)
     expect(engine.leaseStatus(5n)?.remainingSeconds).to.equal(1)
-    const release = world.log.hold()
+    const release = world.log.holdAppends()
     await world.clock.advance(1_000)
     const renewal = engine.keepAlive(5n)
     expect(await outcomeOf(world.clock, renewal), 'waits for the revoke').to.equal('pending')
@@ -232,12 +243,11 @@ describe('engine quota, compaction, watches', () => {
   it('raises the NOSPACE alarm when the quota is reached, and refuses writes until it is disarmed', async () => {
     const world = newWorld()
     const engine = await open(world, { quotaBytes: 200_000 })
-    const filled = engine.propose(put('big', 'x'.repeat(250_000)))
+    const filled = outcomeOf(world.clock, engine.propose(put('big', 'x'.repeat(250_000))))
     expect(() => {
       engine.admit(put('big', 'x'.repeat(250_000)))
     }).to.throw('NO_SPACE')
-    await world.clock.settle()
-    expect(await outcomeOf(world.clock, filled), 'applied, and told that there is no room').to.equal('NO_SPACE')
+    expect(await filled, 'applied, and told that there is no room').to.equal('NO_SPACE')
     expect(get(engine, 'big')).to.have.length(250_000)
     expect(engine.alarms()).to.deep.equal([{ memberId: 2n, alarm: 1 }])
     expect(await outcomeOf(world.clock, engine.propose(put('a', '1')))).to.equal('NO_SPACE')
