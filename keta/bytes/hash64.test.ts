@@ -31,7 +31,8 @@ describe('chainHash', () => {
     const input = Buffer.from('kind of a record with forty-three bytes....')
     const original = chainHash(ZERO_HASH, input)
     const distances: number[] = []
-    for (let bit = 0; bit < input.length * 8; bit++) distances.push(distance(original, chainHash(ZERO_HASH, flipped(input, bit))))
+    for (let bit = 0; bit < input.length * 8; bit++)
+      distances.push(distance(original, chainHash(ZERO_HASH, flipped(input, bit))))
     for (let bit = 0; bit < 64; bit++) {
       const seed = flipped(Buffer.alloc(8), bit).toString('latin1')
       distances.push(distance(original, chainHash(seed, input)))

@@ -2,9 +2,10 @@
  * A 64-bit non-cryptographic hash in plain JavaScript, for chaining log records: it must notice every accidental
  * difference, cost little beside applying the record, and give the same answer on every machine and version.
  *
- * Two 32-bit lanes. Each 8-byte block (two little-endian words) is multiplied and rotated into the lanes; each lane then
- * takes in the other, so that a difference in any one word is in both lanes at the end of its block and can be lost
- * again only with probability about 2^-64. The length and MurmurHash3's 32-bit finaliser spread the last words over all bits.
+ * Two 32-bit lanes. Each 8-byte block (two little-endian words) is multiplied and rotated into the lanes; each lane
+ * then takes in the other, so that a difference in any one word is in both lanes at the end of its block and can be
+ * lost again only with probability about 2^-64. The length, and MurmurHash3's 32-bit finaliser, spread the last words over
+ * all bits.
  * The definition is part of the log format: it may never change (new record format version instead).
  */
 

@@ -35,7 +35,12 @@ describe('ProtoReader', () => {
   })
 
   it('truncates an enum to its low 32 bits, as protobuf does', () => {
-    const reader = new ProtoReader(new BinaryWriter().tag(1, WIRE_VARINT).int64(2n ** 32n + 7n).finish())
+    const reader = new ProtoReader(
+      new BinaryWriter()
+        .tag(1, WIRE_VARINT)
+        .int64(2n ** 32n + 7n)
+        .finish(),
+    )
     reader.next()
     expect(reader.int32()).to.equal(7)
   })
@@ -49,7 +54,12 @@ describe('ProtoReader', () => {
   })
 
   it('reads nested messages, bytes, keys and text inside their own bounds', () => {
-    const inner = new BinaryWriter().tag(1, WIRE_BYTES).bytes(Uint8Array.of(0, 255)).tag(2, WIRE_BYTES).string('é').finish()
+    const inner = new BinaryWriter()
+      .tag(1, WIRE_BYTES)
+      .bytes(Uint8Array.of(0, 255))
+      .tag(2, WIRE_BYTES)
+      .string('é')
+      .finish()
     const outer = new BinaryWriter().tag(9, WIRE_BYTES).bytes(inner).tag(5, WIRE_VARINT).int32(4).finish()
     const reader = new ProtoReader(outer)
     expect(reader.next()).to.equal(9)
@@ -65,7 +75,13 @@ describe('ProtoReader', () => {
 
   it('passes over fields of every wire type', () => {
     const writer = new BinaryWriter().tag(1, WIRE_FIXED64).fixed64(1n).tag(2, WIRE_FIXED32).fixed32(1)
-    const bytes = writer.tag(3, WIRE_BYTES).bytes(Uint8Array.of(1, 2)).tag(4, WIRE_VARINT).int64(-1n).tag(5, WIRE_VARINT).int32(6)
+    const bytes = writer
+      .tag(3, WIRE_BYTES)
+      .bytes(Uint8Array.of(1, 2))
+      .tag(4, WIRE_VARINT)
+      .int64(-1n)
+      .tag(5, WIRE_VARINT)
+      .int32(6)
     const reader = new ProtoReader(bytes.finish())
     for (const field of [1, 2, 3, 4]) {
       expect(reader.next()).to.equal(field)
@@ -82,6 +98,7 @@ describe('ProtoReader', () => {
     ['a field number above 2^29', [0x80, 0x80, 0x80, 0x80, 0x10, 0x00]],
     ['a length past the end', [0x0a, 0x05, 0x01]],
     ['a length near 2^64', [0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]],
+    ['a length of 2^32 + 1', [0x0a, 0x81, 0x80, 0x80, 0x80, 0x10, 0x01]],
     ['a fixed64 cut short', [0x09, 1, 2, 3]],
     ['a fixed32 cut short', [0x0d, 1, 2, 3]],
     ['a group', [0x0b, 0x0c]],

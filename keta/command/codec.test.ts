@@ -70,7 +70,9 @@ describe('a command payload', () => {
   ]
   for (const [what, bytes] of garbled) {
     it(`that is ${what} is refused as garbled`, () => {
-      expect(() => decodeCommand(Uint8Array.from(bytes))).to.throw(RecordError).with.property('code', 'GARBLED_RECORD')
+      expect(() => decodeCommand(Uint8Array.from(bytes)))
+        .to.throw(RecordError)
+        .with.property('code', 'GARBLED_RECORD')
     })
   }
 

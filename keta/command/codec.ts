@@ -6,18 +6,8 @@
 import { MalformedMessage } from '../bytes/proto-reader.ts'
 import type { Command } from './command.ts'
 import { RequestFailure } from './failure.ts'
-import {
-  encodeCompactionRequest,
-  encodeDeleteRangeRequest,
-  encodePutRequest,
-  encodeTxnRequest,
-} from './kv-encoders.ts'
-import {
-  decodeCompactionRequest,
-  decodeDeleteRangeRequest,
-  decodePutRequest,
-  decodeTxnRequest,
-} from './kv-messages.ts'
+import { encodeCompactionRequest, encodeDeleteRangeRequest, encodePutRequest, encodeTxnRequest } from './kv-encoders.ts'
+import { decodeCompactionRequest, decodeDeleteRangeRequest, decodePutRequest, decodeTxnRequest } from './kv-messages.ts'
 import { RecordError } from './record-error.ts'
 import {
   decodeAlarm,
@@ -74,7 +64,7 @@ export function encodeCommand(command: Command, body: Uint8Array = encodeCommand
 
 /**
  * The command of a payload; its byte fields are views into `payload`.
- * @throws RecordError 'UNSUPPORTED_RECORD' for a kind that this version does not know, 'GARBLED_RECORD' for a broken message.
+ * @throws RecordError 'UNSUPPORTED_RECORD' for a kind of a later version, 'GARBLED_RECORD' for a bad message.
  */
 export function decodeCommand(payload: Uint8Array): Command {
   const kind = payload[0]

@@ -95,7 +95,12 @@ export interface ActiveAlarm {
   readonly alarm: number
 }
 
-export type CommandResponse = OperationResponse | CompactResponse | LeaseGrantResponse | LeaseRevokeResponse | AlarmResponse
+export type CommandResponse =
+  | OperationResponse
+  | CompactResponse
+  | LeaseGrantResponse
+  | LeaseRevokeResponse
+  | AlarmResponse
 
 /** The answer type that belongs to each command kind. */
 export type ResponseOf<C extends Command> = Extract<CommandResponse, { readonly kind: C['kind'] }>

@@ -20,7 +20,13 @@ import {
   decodeTxnRequest,
   MAX_TXN_DEPTH,
 } from './kv-messages.ts'
-import { compactOperation, deleteOperation, putOperation, rangeOperation, txnOperation } from './operations.arbitraries.ts'
+import {
+  compactOperation,
+  deleteOperation,
+  putOperation,
+  rangeOperation,
+  txnOperation,
+} from './operations.arbitraries.ts'
 import { encodeByHand } from './reference-encoder.ts'
 
 describe('the KV message decoders', () => {
@@ -69,7 +75,10 @@ describe('the KV message decoders', () => {
   })
 
   it('keep the greatest int64 as far away as it is, also when it is encoded again', () => {
-    const greatest = new BinaryWriter().tag(1, WireType.Varint).int64(2n ** 63n - 1n).finish()
+    const greatest = new BinaryWriter()
+      .tag(1, WireType.Varint)
+      .int64(2n ** 63n - 1n)
+      .finish()
     const compaction = decodeCompactionRequest(greatest)
     expect(compaction.revision).to.equal(2 ** 63)
     expect(Buffer.compare(encodeCompactionRequest(compaction), greatest)).to.equal(0)
@@ -93,7 +102,10 @@ describe('the KV message decoders', () => {
   })
 
   it('pass over fields that they do not know', () => {
-    const bytes = new BinaryWriter().tag(77, WireType.LengthDelimited).bytes(Buffer.from('new')).tag(99, WireType.Varint)
+    const bytes = new BinaryWriter()
+      .tag(77, WireType.LengthDelimited)
+      .bytes(Buffer.from('new'))
+      .tag(99, WireType.Varint)
     bytes.int32(1).tag(1, WireType.LengthDelimited).bytes(Buffer.from('k'))
     expect(decodePutRequest(bytes.finish()).key).to.equal('k')
     expect(decodeRangeRequest(bytes.finish()).key).to.equal('')
@@ -112,7 +124,9 @@ describe('the KV message decoders', () => {
 
   it('refuse deeper ones instead of exhausting the stack', () => {
     for (const depth of [MAX_TXN_DEPTH + 1, 20_000]) {
-      expect(() => decodeTxnRequest(nested(depth))).to.throw(RequestFailure).with.property('code', 'TOO_MANY_OPS')
+      expect(() => decodeTxnRequest(nested(depth)))
+        .to.throw(RequestFailure)
+        .with.property('code', 'TOO_MANY_OPS')
     }
   })
 })
@@ -148,7 +162,10 @@ function nested(depth: number): Uint8Array {
   let inner: Uint8Array = new Uint8Array(0)
   for (let level = 1; level < depth; level++) {
     const operation = new BinaryWriter().tag(4, WireType.LengthDelimited).uint32(inner.length).finish()
-    const header = new BinaryWriter().tag(2, WireType.LengthDelimited).uint32(operation.length + inner.length).finish()
+    const header = new BinaryWriter()
+      .tag(2, WireType.LengthDelimited)
+      .uint32(operation.length + inner.length)
+      .finish()
     parts.push(operation, header)
     inner = new Uint8Array(inner.length + operation.length + header.length)
   }

@@ -1,7 +1,7 @@
 /**
  * Decodes the request messages of etcd's KV service from their protobuf bytes, by hand: they are the hot path of every
- * request and of every replayed record. Field numbers are those of etcd's api/etcdserverpb/rpc.proto. Unknown fields are
- * passed over; of a repeated scalar or oneof field the last one counts. Byte fields are views into the message.
+ * request and of every replayed record. Field numbers are those of etcd's api/etcdserverpb/rpc.proto. Unknown fields
+ * are passed over; of a repeated scalar or oneof field the last one counts. Byte fields are views into the message.
  *
  * All functions throw MalformedMessage if the bytes are not such a message.
  */
@@ -20,8 +20,8 @@ import type {
 } from './operations.ts'
 
 /**
- * Deepest nesting of transactions that is decoded at all. The static checks allow less (each level uses up part of the 128
- * operations), so this only keeps a hostile message from exhausting the stack before they run.
+ * Deepest nesting of transactions that is decoded at all. The static checks allow less (each level uses up part of
+ * the 128 operations), so this only keeps a hostile message from exhausting the stack before they run.
  */
 export const MAX_TXN_DEPTH = 200
 
@@ -75,20 +75,47 @@ function readRange(reader: ProtoReader): RangeOperation {
   }
   for (let field = reader.next(); field !== 0; field = reader.next()) {
     switch (field) {
-      case 1: range.key = reader.key(); break
-      case 2: range.rangeEnd = reader.key(); break
-      case 3: range.limit = reader.int(); break
-      case 4: range.revision = reader.int(); break
-      case 5: range.sortOrder = reader.int32(); break
-      case 6: range.sortTarget = reader.int32(); break
-      case 7: range.serializable = reader.bool(); break
-      case 8: range.keysOnly = reader.bool(); break
-      case 9: range.countOnly = reader.bool(); break
-      case 10: range.minModRevision = reader.int(); break
-      case 11: range.maxModRevision = reader.int(); break
-      case 12: range.minCreateRevision = reader.int(); break
-      case 13: range.maxCreateRevision = reader.int(); break
-      default: reader.skip()
+      case 1:
+        range.key = reader.key()
+        break
+      case 2:
+        range.rangeEnd = reader.key()
+        break
+      case 3:
+        range.limit = reader.int()
+        break
+      case 4:
+        range.revision = reader.int()
+        break
+      case 5:
+        range.sortOrder = reader.int32()
+        break
+      case 6:
+        range.sortTarget = reader.int32()
+        break
+      case 7:
+        range.serializable = reader.bool()
+        break
+      case 8:
+        range.keysOnly = reader.bool()
+        break
+      case 9:
+        range.countOnly = reader.bool()
+        break
+      case 10:
+        range.minModRevision = reader.int()
+        break
+      case 11:
+        range.maxModRevision = reader.int()
+        break
+      case 12:
+        range.minCreateRevision = reader.int()
+        break
+      case 13:
+        range.maxCreateRevision = reader.int()
+        break
+      default:
+        reader.skip()
     }
   }
   return range
@@ -103,13 +130,26 @@ function readPut(reader: ProtoReader): PutOperation {
   let ignoreLease = false
   for (let field = reader.next(); field !== 0; field = reader.next()) {
     switch (field) {
-      case 1: key = reader.key(); break
-      case 2: value = reader.bytes(); break
-      case 3: lease = reader.big(); break
-      case 4: prevKv = reader.bool(); break
-      case 5: ignoreValue = reader.bool(); break
-      case 6: ignoreLease = reader.bool(); break
-      default: reader.skip()
+      case 1:
+        key = reader.key()
+        break
+      case 2:
+        value = reader.bytes()
+        break
+      case 3:
+        lease = reader.big()
+        break
+      case 4:
+        prevKv = reader.bool()
+        break
+      case 5:
+        ignoreValue = reader.bool()
+        break
+      case 6:
+        ignoreLease = reader.bool()
+        break
+      default:
+        reader.skip()
     }
   }
   return { kind: 'put', key, value, lease, prevKv, ignoreValue, ignoreLease }
@@ -121,10 +161,17 @@ function readDeleteRange(reader: ProtoReader): DeleteRangeOperation {
   let prevKv = false
   for (let field = reader.next(); field !== 0; field = reader.next()) {
     switch (field) {
-      case 1: key = reader.key(); break
-      case 2: rangeEnd = reader.key(); break
-      case 3: prevKv = reader.bool(); break
-      default: reader.skip()
+      case 1:
+        key = reader.key()
+        break
+      case 2:
+        rangeEnd = reader.key()
+        break
+      case 3:
+        prevKv = reader.bool()
+        break
+      default:
+        reader.skip()
     }
   }
   return { kind: 'deleteRange', key, rangeEnd, prevKv }
@@ -137,10 +184,17 @@ function readTxn(reader: ProtoReader, depth: number): TxnOperation {
   const failure: RequestOperation[] = []
   for (let field = reader.next(); field !== 0; field = reader.next()) {
     switch (field) {
-      case 1: compare.push(readCompare(reader.message())); break
-      case 2: success.push(readRequestOperation(reader.message(), depth)); break
-      case 3: failure.push(readRequestOperation(reader.message(), depth)); break
-      default: reader.skip()
+      case 1:
+        compare.push(readCompare(reader.message()))
+        break
+      case 2:
+        success.push(readRequestOperation(reader.message(), depth))
+        break
+      case 3:
+        failure.push(readRequestOperation(reader.message(), depth))
+        break
+      default:
+        reader.skip()
     }
   }
   return { kind: 'txn', compare, success, failure }
@@ -150,11 +204,20 @@ function readRequestOperation(reader: ProtoReader, depth: number): RequestOperat
   let operation: RequestOperation
   for (let field = reader.next(); field !== 0; field = reader.next()) {
     switch (field) {
-      case 1: operation = readRange(reader.message()); break
-      case 2: operation = readPut(reader.message()); break
-      case 3: operation = readDeleteRange(reader.message()); break
-      case 4: operation = readTxn(reader.message(), depth + 1); break
-      default: reader.skip()
+      case 1:
+        operation = readRange(reader.message())
+        break
+      case 2:
+        operation = readPut(reader.message())
+        break
+      case 3:
+        operation = readDeleteRange(reader.message())
+        break
+      case 4:
+        operation = readTxn(reader.message(), depth + 1)
+        break
+      default:
+        reader.skip()
     }
   }
   return operation
@@ -168,16 +231,35 @@ function readCompare(reader: ProtoReader): Compare {
   let operand: CompareOperand
   for (let field = reader.next(); field !== 0; field = reader.next()) {
     switch (field) {
-      case 1: result = reader.int32(); break
-      case 2: target = reader.int32(); break
-      case 3: key = reader.key(); break
-      case 4: operand = { field: 'version', number: reader.int() }; break
-      case 5: operand = { field: 'createRevision', number: reader.int() }; break
-      case 6: operand = { field: 'modRevision', number: reader.int() }; break
-      case 7: operand = { field: 'value', value: reader.bytes() }; break
-      case 8: operand = { field: 'lease', lease: reader.big() }; break
-      case 64: rangeEnd = reader.key(); break
-      default: reader.skip()
+      case 1:
+        result = reader.int32()
+        break
+      case 2:
+        target = reader.int32()
+        break
+      case 3:
+        key = reader.key()
+        break
+      case 4:
+        operand = { field: 'version', number: reader.int() }
+        break
+      case 5:
+        operand = { field: 'createRevision', number: reader.int() }
+        break
+      case 6:
+        operand = { field: 'modRevision', number: reader.int() }
+        break
+      case 7:
+        operand = { field: 'value', value: reader.bytes() }
+        break
+      case 8:
+        operand = { field: 'lease', lease: reader.big() }
+        break
+      case 64:
+        rangeEnd = reader.key()
+        break
+      default:
+        reader.skip()
     }
   }
   return { result, target, key, rangeEnd, operand }

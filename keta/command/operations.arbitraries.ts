@@ -65,7 +65,13 @@ const operand: fc.Arbitrary<CompareOperand> = fc.oneof(
   fc.record({ field: fc.constant('lease' as const), lease: int64 }),
 )
 
-const compare: fc.Arbitrary<Compare> = fc.record({ result: enumNumber, target: enumNumber, key, rangeEnd: key, operand })
+const compare: fc.Arbitrary<Compare> = fc.record({
+  result: enumNumber,
+  target: enumNumber,
+  key,
+  rangeEnd: key,
+  operand,
+})
 
 export const { txnOperation } = fc.letrec<{ txnOperation: TxnOperation; operation: RequestOperation }>((tie) => ({
   txnOperation: fc.record({

@@ -1,4 +1,4 @@
-/** Why a log record cannot be understood. Both stop the node: a record is never skipped because it is not understood. */
+/** Why a log record cannot be understood. Both stop the node: no record is skipped because it is not understood. */
 export type RecordErrorCode =
   /** The bytes are not a record: the log is damaged, or something else writes to it. */
   | 'GARBLED_RECORD'

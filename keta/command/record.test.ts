@@ -51,7 +51,12 @@ describe('a log record', () => {
   it('carries the hash over all records before it, also within a batch', () => {
     const chain = RecordChain.claiming(START, OWNER)
     let hash = ZERO_HASH
-    const records = [chain.claim([]), chain.command(encodeCommand(PUT)), chain.tick(), chain.command(encodeCommand(PUT))]
+    const records = [
+      chain.claim([]),
+      chain.command(encodeCommand(PUT)),
+      chain.tick(),
+      chain.command(encodeCommand(PUT)),
+    ]
     records.forEach((record, index) => {
       const decoded = decodeRecord(record)
       expect(decoded.seq).to.equal(index)
@@ -81,7 +86,10 @@ describe('a log record', () => {
     expect(decodeClaim(record.payload)).to.deep.equal(claim)
   })
 
-  const whole = encodeRecord({ kind: 'tick', epoch: 1, owner: OWNER.toString('latin1'), seq: 1, previousHash: ZERO_HASH }, Buffer.alloc(0))
+  const whole = encodeRecord(
+    { kind: 'tick', epoch: 1, owner: OWNER.toString('latin1'), seq: 1, previousHash: ZERO_HASH },
+    Buffer.alloc(0),
+  )
   const refused: readonly (readonly [string, Uint8Array, RecordError['code']])[] = [
     ['no bytes', Buffer.alloc(0), 'GARBLED_RECORD'],
     ['zeros', Buffer.alloc(100), 'GARBLED_RECORD'],
@@ -95,12 +103,16 @@ describe('a log record', () => {
   ]
   for (const [what, bytes, code] of refused) {
     it(`is refused with ${code} if it is ${what}`, () => {
-      expect(() => decodeRecord(bytes)).to.throw(RecordError).with.property('code', code)
+      expect(() => decodeRecord(bytes))
+        .to.throw(RecordError)
+        .with.property('code', code)
     })
   }
 
   it('is refused if its claim is broken', () => {
-    expect(() => decodeClaim(Uint8Array.of(0x12, 0x7f))).to.throw(RecordError).with.property('code', 'GARBLED_RECORD')
+    expect(() => decodeClaim(Uint8Array.of(0x12, 0x7f)))
+      .to.throw(RecordError)
+      .with.property('code', 'GARBLED_RECORD')
   })
 
   it('is not written with an owner or hash of the wrong length', () => {

@@ -1,6 +1,6 @@
 /**
- * The log record: a header of fixed width that says who wrote it and where it belongs, then a payload (record-format.md);
- * and `RecordChain`, by which a writer makes its successive records.
+ * The log record: a header of fixed width that says who wrote it and where it belongs, then a payload
+ * (record-format.md); and `RecordChain`, by which a writer makes its successive records.
  */
 import { chainHash, HASH_BYTES, ZERO_HASH } from '../bytes/hash64.ts'
 import { encodeClaim } from './claim.ts'
@@ -52,7 +52,7 @@ interface ChainPosition {
   readonly hash: string
 }
 
-/** One owner's successive records: each carries the hash over all before it, so that a batch is chained within itself too. */
+/** One owner's successive records: each carries the hash over all before it, also over those of the same batch. */
 export class RecordChain {
   readonly #owner: string
   #epoch: number
@@ -67,8 +67,8 @@ export class RecordChain {
   }
 
   /**
-   * For an owner who is about to claim the epoch after `position.epoch`; `claim` comes next. If anything else landed between
-   * `position` and the claim, the records after the claim must come from `continuing` the position after it.
+   * For an owner who is about to claim the epoch after `position.epoch`; `claim` comes next. If anything else landed
+   * between `position` and the claim, the records after the claim must come from `continuing` the position after it.
    */
   static claiming(position: ChainPosition, owner: Uint8Array): RecordChain {
     return new RecordChain(Buffer.from(owner).toString('latin1'), position.epoch, 0, position.hash)
@@ -146,7 +146,10 @@ function checkFormat(bytes: Uint8Array): void {
     throw new RecordError('UNSUPPORTED_RECORD', `log record of format ${version}; known is ${RECORD_FORMAT_VERSION}`)
   }
   if (bytes.length < RECORD_HEADER_BYTES) {
-    throw new RecordError('GARBLED_RECORD', `log record of ${bytes.length} bytes; its header has ${RECORD_HEADER_BYTES}`)
+    throw new RecordError(
+      'GARBLED_RECORD',
+      `log record of ${bytes.length} bytes; its header has ${RECORD_HEADER_BYTES}`,
+    )
   }
 }
 

@@ -26,12 +26,26 @@ export function encodeByHand(operation: NonNullable<RequestOperation> | CompactO
     }
     case 'put': {
       const { key, value, lease, prevKv, ignoreValue, ignoreLease } = operation
-      return message([[1, key], [2, value], [3, lease], [4, prevKv], [5, ignoreValue], [6, ignoreLease]])
+      return message([
+        [1, key],
+        [2, value],
+        [3, lease],
+        [4, prevKv],
+        [5, ignoreValue],
+        [6, ignoreLease],
+      ])
     }
     case 'deleteRange':
-      return message([[1, operation.key], [2, operation.rangeEnd], [3, operation.prevKv]])
+      return message([
+        [1, operation.key],
+        [2, operation.rangeEnd],
+        [3, operation.prevKv],
+      ])
     case 'compact':
-      return message([[1, operation.revision], [2, operation.physical]])
+      return message([
+        [1, operation.revision],
+        [2, operation.physical],
+      ])
     case 'txn':
       return message([
         ...operation.compare.map((compare): Field => [1, encodeCompare(compare)]),

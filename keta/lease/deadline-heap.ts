@@ -1,4 +1,4 @@
-/** A binary min-heap of entries ordered by `at`; equal times come out in insertion order, so that runs are reproducible. */
+/** A binary min-heap of entries ordered by `at`; equal times come out in insertion order: runs are reproducible. */
 export interface HeapEntry {
   readonly id: bigint
   /** Milliseconds on the caller's clock. */

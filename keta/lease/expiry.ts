@@ -2,8 +2,9 @@
  * The leader's part of leases: how much time each has left, and which are due to be revoked. Pure: `now` comes in as
  * milliseconds of a monotonic clock. Nothing is lost with it: a new leader starts every lease with its full TTL again.
  *
- * A renewal only moves the lease's own deadline, in O(1): its heap entry stays where it is, is found to be early when it
- * comes up, and is put back. Entries of removed leases are dropped the same way, or all together when they are the majority.
+ * A renewal only moves the lease's own deadline, in O(1): its heap entry stays where it is, is found to be early when
+ * it comes up, and is put back. Entries of removed leases are dropped the same way, or all at once when they are the
+ * majority.
  */
 import { DeadlineHeap, type HeapEntry } from './deadline-heap.ts'
 
@@ -79,7 +80,7 @@ export class LeaseExpiry {
     return timed === undefined ? undefined : timed.deadline - now
   }
 
-  /** At most `max` expired leases, longest overdue first. Each is given once: after that `remove` or `retry` must follow. */
+  /** At most `max` expired leases, longest overdue first. Each is given once: then `remove` or `retry` must follow. */
   takeDue(now: number, max: number): readonly bigint[] {
     const due: bigint[] = []
     while (due.length < max) {

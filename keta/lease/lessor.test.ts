@@ -37,7 +37,10 @@ describe('Lessor', () => {
     lessor.grant(1n, 60)
     const keys = [[0xff], [0x61, 0x62], [0x61], [0x00], [0x80]].map((bytes) => keyFromBytes(Uint8Array.from(bytes)))
     for (const key of keys) lessor.move(key, 0n, 1n)
-    const hex = lessor.get(1n)?.sortedKeys().map((key) => Buffer.from(key, 'latin1').toString('hex'))
+    const hex = lessor
+      .get(1n)
+      ?.sortedKeys()
+      .map((key) => Buffer.from(key, 'latin1').toString('hex'))
     expect(hex).to.deep.equal(['00', '61', '6162', '80', 'ff'])
   })
 

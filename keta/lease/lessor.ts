@@ -1,6 +1,6 @@
 /**
- * The replicated part of leases: which exist, with what time to live, and which keys are attached to each. It is part of
- * the state machine and knows no time: how much of a TTL is left is the leader's business (expiry.ts).
+ * The replicated part of leases: which exist, with what time to live, and which keys are attached to each. It is part
+ * of the state machine and knows no time: how much of a TTL is left is the leader's business (expiry.ts).
  *
  * Which lease a key is attached to is not kept here: it is the `lease` of the key's live version. Invariant: a key is
  * in `keys` of lease L exactly if its live version carries L.
@@ -23,7 +23,7 @@ export interface Lease {
   sortedKeys(): readonly Key[]
 }
 
-/** The TTL to grant: etcd raises what is below its minimum (also zero and negative ones). The maximum is checked at apply. */
+/** The TTL to grant: etcd raises what is below its minimum (zero and less, too). The maximum is checked at apply. */
 export function raiseTtl(ttlSeconds: number, minimumSeconds: number): number {
   return Math.max(ttlSeconds, minimumSeconds)
 }

@@ -15,8 +15,16 @@ describe('the checks before the log', () => {
     ['a Range with a negative sort target', checkRange(range('k', { sortTarget: -1 })), 'INVALID_SORT_OPTION'],
     ['a Range sorted by VALUE, descending', checkRange(range('k', { sortTarget: 4, sortOrder: 2 })), undefined],
     ['a Put without a key', checkPut(put('', 'v', { ignoreValue: true })), 'EMPTY_KEY'],
-    ['a Put that ignores a value that is there', checkPut(put('k', 'v', { ignoreValue: true, ignoreLease: true, lease: 1n })), 'VALUE_PROVIDED'],
-    ['a Put that ignores a lease that is there', checkPut(put('k', 'v', { ignoreLease: true, lease: 1n })), 'LEASE_PROVIDED'],
+    [
+      'a Put that ignores a value that is there',
+      checkPut(put('k', 'v', { ignoreValue: true, ignoreLease: true, lease: 1n })),
+      'VALUE_PROVIDED',
+    ],
+    [
+      'a Put that ignores a lease that is there',
+      checkPut(put('k', 'v', { ignoreLease: true, lease: 1n })),
+      'LEASE_PROVIDED',
+    ],
     ['a Put that ignores both', checkPut(put('k', '', { ignoreValue: true, ignoreLease: true })), undefined],
     ['a DeleteRange without a key', checkDeleteRange(del('')), 'EMPTY_KEY'],
     ['a DeleteRange', checkDeleteRange(del('k')), undefined],
@@ -68,6 +76,7 @@ describe('the search for keys that a Txn changes twice', () => {
     ['a put in a nested transaction and in its parent', [txn([], [put('a')]), put('a')]],
     ['a put in a nested failure branch and in its parent', [put('a'), txn([], [], [put('a')])]],
     ['a delete in a nested transaction and a put in its parent', [put('a'), txn([], [del('a')])]],
+    ['a delete in a nested failure branch and a put in its parent', [put('a'), txn([], [], [del('a')])]],
     ['a put in a nested transaction and a delete in its parent', [txn([], [put('a')]), del('a', 'b')]],
     ['puts in two siblings', [txn([], [put('a')]), txn([], [], [put('a')])]],
     ['a delete in a sibling before a put in another', [txn([], [del('a')]), txn([], [put('a')])]],
@@ -84,7 +93,10 @@ describe('the search for keys that a Txn changes twice', () => {
   const allowed: readonly (readonly [string, TxnOperation])[] = [
     ['one key in both branches', txn([], [put('a')], [put('a')])],
     ['one key in both branches of a nested transaction', txn([], [txn([], [put('a')], [put('a')])])],
-    ['a put and a delete of one key in the two branches of a nested transaction', txn([], [txn([], [put('a')], [del('a')])])],
+    [
+      'a put and a delete of one key in the two branches of a nested transaction',
+      txn([], [txn([], [put('a')], [del('a')])]),
+    ],
     ['deletes that overlap', txn([], [del('a', 'c'), del('b', 'd'), del('b')])],
     ['a put just above a deleted range', txn([], [del('a', 'b'), put('b')])],
     ['a put just below a deleted range', txn([], [del('b', 'c'), put('a')])],
@@ -118,7 +130,8 @@ describe('the search for keys that a Txn changes twice', () => {
 
   it('copes with as many operations as fit into a request', () => {
     let operations: RequestOperation[] = Array.from({ length: 100 }, (_, i) => txn([], leaves(i)))
-    for (let level = 0; level < 9; level++) operations = [put(`level ${level}`), del(`l${level}`, `l${level}z`), txn([], operations)]
+    for (let level = 0; level < 9; level++)
+      operations = [put(`level ${level}`), del(`l${level}`, `l${level}z`), txn([], operations)]
     expect(checkTxn(txn([], operations), 1000)).to.equal(undefined)
   })
 })

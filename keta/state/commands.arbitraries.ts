@@ -10,7 +10,10 @@ const keyText = fc.constantFrom('a', 'b', 'c', 'd', 'e')
 const end = fc.constantFrom('', '', 'b', 'd', 'z', '\0')
 const leaseId = fc.constantFrom(0n, 0n, 1n, 2n, 3n)
 const value = fc.constantFrom('', 'x', 'y', 'longer value')
-const revision = fc.oneof({ arbitrary: fc.constant(0), weight: 3 }, { arbitrary: fc.integer({ min: -2, max: 25 }), weight: 1 })
+const revision = fc.oneof(
+  { arbitrary: fc.constant(0), weight: 3 },
+  { arbitrary: fc.integer({ min: -2, max: 25 }), weight: 1 },
+)
 
 const putCommand = fc
   .record({ key: keyText, value, lease: leaseId, prevKv: fc.boolean(), mode: fc.integer({ min: 0, max: 9 }) })
@@ -64,7 +67,11 @@ const { txn } = fc.letrec<{ txn: TxnOperation; operation: RequestOperation }>((t
 export const txnCommand: fc.Arbitrary<TxnOperation> = txn.filter((operation) => checkTxn(operation) === undefined)
 
 const otherCommand: fc.Arbitrary<Command> = fc.oneof(
-  fc.record({ kind: fc.constant('compact' as const), revision: fc.integer({ min: -1, max: 25 }), physical: fc.boolean() }),
+  fc.record({
+    kind: fc.constant('compact' as const),
+    revision: fc.integer({ min: -1, max: 25 }),
+    physical: fc.boolean(),
+  }),
   fc.record({ kind: fc.constant('leaseGrant' as const), id: leaseId, ttl: fc.constantFrom(2, 60, 9_000_000_001) }),
   fc.record({ kind: fc.constant('leaseRevoke' as const), id: leaseId }),
   fc.record({

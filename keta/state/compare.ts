@@ -18,8 +18,8 @@ import type { ReadView, Version } from '../mvcc/kv.ts'
 const EMPTY_BYTES = new Uint8Array(0)
 
 /**
- * Whether the comparison holds for every key of its range. If there is none, it is made once against a key-value of zeros,
- * except that a comparison of VALUE never holds there: a missing value cannot be told from an empty one.
+ * Whether the comparison holds for every key of its range. If there is none, it is made once against a key-value of
+ * zeros, except that a comparison of VALUE never holds there: a missing value cannot be told from an empty one.
  */
 export function holds(view: ReadView, compare: Compare): boolean {
   const versions = comparedVersions(view, compare)
@@ -52,7 +52,7 @@ function holdsFor(version: Version | undefined, { result, target, operand }: Com
   }
 }
 
-/** Negative, 0 or positive as the version's field is below, equal to or above the operand. An unknown target is equal. */
+/** Negative, 0, positive: the version's field is below, equal to, above the operand. An unknown target is equal. */
 function orderOf(version: Version | undefined, target: number, operand: CompareOperand): number {
   switch (target) {
     case COMPARE_VERSION:

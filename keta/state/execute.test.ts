@@ -64,7 +64,10 @@ describe('a delete', () => {
     const replica = new Replica()
     for (const key of ['c', 'a', 'b', 'd']) replica.run(put(key, key))
     const { response, commit } = replica.run(del('a', 'd', true))
-    expect(plainCommit(commit)).to.deep.equal({ revision: 6, events: ['0 DELETE a (a)', '1 DELETE b (b)', '2 DELETE c (c)'] })
+    expect(plainCommit(commit)).to.deep.equal({
+      revision: 6,
+      events: ['0 DELETE a (a)', '1 DELETE b (b)', '2 DELETE c (c)'],
+    })
     expect(plainResponse(response)).to.have.property('deleted', 3)
     expect(response).to.have.property('previous').that.has.length(3)
   })

@@ -1,4 +1,4 @@
-/** Executes one command on the replicated state: every check first, in etcd's order; a refused command writes nothing. */
+/** Executes one command on the replicated state: all checks first, in etcd's order; a refused one writes nothing. */
 import { successor } from '../bytes/key.ts'
 import {
   ALARM_CORRUPT,
@@ -15,7 +15,8 @@ import type { Lessor } from '../lease/lessor.ts'
 import type { Commit, Store } from '../mvcc/kv.ts'
 import type { Alarms } from './alarms.ts'
 import type { Applied } from './state.ts'
-import { checkPath, executePath, hasPut, resolvePath } from './txn.ts'
+import { checkPath, resolvePath } from './txn-path.ts'
+import { executePath, hasPut } from './txn.ts'
 import { deleteKeys, deleteRange, lacksCurrent, lacksLease, put } from './writes.ts'
 
 /** What commands change. */

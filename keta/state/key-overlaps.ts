@@ -2,12 +2,13 @@
  * Finds keys that a transaction would change in two ways in one run: put twice, or put and deleted (etcd's
  * checkIntervals in api/v3rpc/key.go).
  *
- * The rules, per list of operations: its own deletes forbid puts of the same keys in its nested transactions and in itself;
- * what a nested transaction deletes (in either branch) forbids puts in later nested ones and in the list itself, but not in
- * earlier ones. The two branches of one transaction never both run, so they may name the same keys.
- * As in etcd a delete whose range_end is not above its key, and so also one with the from-key end "\0", overlaps nothing.
+ * The rules, per list of operations: its own deletes forbid puts of the same keys in its nested transactions and in
+ * itself; what a nested transaction deletes (in either branch) forbids puts in later nested ones and in the list
+ * itself, but not in earlier ones. The two branches of one transaction never both run, so they may name the same keys.
+ * As in etcd a delete whose range_end is not above its key, and so also one with the from-key end "\0", overlaps
+ * nothing.
  */
-import { EMPTY_KEY, isEmptyRange, type Key, type KeyRange } from '../bytes/key.ts'
+import { EMPTY_KEY, type Key } from '../bytes/key.ts'
 import type { DeleteRangeOperation, RequestOperation, TxnOperation } from '../command/operations.ts'
 import { RangeSet } from './range-set.ts'
 
@@ -54,7 +55,7 @@ function collide(nested: ReadonlySet<Key>, puts: ReadonlySet<Key>, deletes: Dele
   return false
 }
 
-/** Both sets are given up: the smaller is added to the larger, so that deep nesting does not copy keys once per level. */
+/** Both sets are given up: the smaller goes into the larger, so that deep nesting does not copy keys once per level. */
 function union(a: Set<Key>, b: Set<Key>): Set<Key> {
   const [smaller, larger] = a.size < b.size ? [a, b] : [b, a]
   for (const key of smaller) larger.add(key)
@@ -71,12 +72,8 @@ class DeletedKeys {
   }
 
   add(operation: DeleteRangeOperation): void {
-    if (operation.rangeEnd === EMPTY_KEY) {
-      this.#keys.add(operation.key)
-      return
-    }
-    const range: KeyRange = { start: operation.key, end: operation.rangeEnd }
-    if (!isEmptyRange(range)) this.#ranges.add(range)
+    if (operation.rangeEnd === EMPTY_KEY) this.#keys.add(operation.key)
+    else this.#ranges.add({ start: operation.key, end: operation.rangeEnd })
   }
 
   /** `other` is given up. */

@@ -1,6 +1,6 @@
 /**
- * For tests: the meaning of commands written down a second time, in the plainest way: the whole key space is copied for every
- * revision. Refusals, answers and the state after each command are compared with the real state machine's.
+ * For tests: the meaning of commands written down a second time, in the plainest way: the whole key space is copied for
+ * every revision. Refusals, answers and the state after each command are compared with the real state machine's.
  */
 import { contains, EMPTY_KEY, isEmptyRange, type Key, rangeOf } from '../bytes/key.ts'
 import type { Command } from '../command/command.ts'
@@ -59,7 +59,10 @@ export class Model {
   }
 
   attachedKeys(id: bigint): readonly Key[] {
-    return [...this.keys].filter(([, row]) => row.lease === id).map(([key]) => key).sort()
+    return [...this.keys]
+      .filter(([, row]) => row.lease === id)
+      .map(([key]) => key)
+      .sort()
   }
 
   get #now(): number {
@@ -139,7 +142,11 @@ export class Model {
   }
 
   #range({ key, rangeEnd, revision, limit, countOnly }: RangeOperation): Plain {
-    const rows = rowsIn(revision > 0 && revision <= this.revision ? (this.history[revision] ?? new Map()) : this.keys, key, rangeEnd)
+    const rows = rowsIn(
+      revision > 0 && revision <= this.revision ? (this.history[revision] ?? new Map()) : this.keys,
+      key,
+      rangeEnd,
+    )
     const cut = limit > 0 && !countOnly ? rows.slice(0, limit) : rows
     const kvs = countOnly ? [] : cut.map(([each, row]) => plainRow(each, row))
     return { kvs, count: rows.length, more: cut.length < rows.length }
@@ -151,12 +158,15 @@ export class Model {
     return { succeeded, steps: taken.map((step) => (step?.kind === 'txn' ? this.#path(step) : step)) }
   }
 
-  #check({ steps }: ModelPath): void {
+  #check({ steps }: ModelPath, deletes: DeleteRangeOperation[] = []): void {
     for (const step of steps) {
       if (step === undefined) throw new Refusal('KEY_NOT_FOUND')
-      if ('steps' in step) this.#check(step)
+      if ('steps' in step) this.#check(step, deletes)
+      else if (step.kind === 'deleteRange') deletes.push(step)
       else if (step.kind === 'put') {
         this.#checkCurrent(step)
+        const deleted = deletes.some((each) => contains(rangeOf(each.key, each.rangeEnd), step.key))
+        if (deleted && (step.ignoreLease || step.ignoreValue)) throw new Refusal('KEY_NOT_FOUND')
         this.#checkLease(step)
       } else if (step.kind === 'range' && step.revision !== 0) {
         if (step.revision > this.revision) throw new Refusal('FUTURE_REVISION')
@@ -169,7 +179,8 @@ export class Model {
     const responses = steps.map((step): Plain => {
       if (step === undefined) throw new Error('not checked')
       if ('steps' in step) return ['txn', 0, this.#runPath(step)]
-      const answer = step.kind === 'put' ? this.#put(step) : step.kind === 'range' ? this.#range(step) : this.#delete(step)
+      const answer =
+        step.kind === 'put' ? this.#put(step) : step.kind === 'range' ? this.#range(step) : this.#delete(step)
       return [step.kind, this.#now, answer]
     })
     return { succeeded, responses }
@@ -212,6 +223,7 @@ function operandOf(operand: NonNullable<Compare['operand']>): string | number {
 }
 
 function wantsSpace(command: Command | RequestOperation): boolean {
-  if (command?.kind === 'txn') return [...command.success, ...command.failure].some((each) => each?.kind !== 'range' && wantsSpace(each))
+  if (command?.kind === 'txn')
+    return [...command.success, ...command.failure].some((each) => each?.kind !== 'range' && wantsSpace(each))
   return command?.kind === 'put' || command?.kind === 'leaseGrant'
 }

@@ -9,7 +9,7 @@ import { plainResponse, plainVersion, Replica } from './replica.fixture.ts'
 describe('the state machine, beside its model', () => {
   it('gives the same answers and refusals, and ends in the same state', () => {
     fc.assert(
-      fc.property(fc.array(command, { maxLength: 60 }), (commands) => {
+      fc.property(fc.array(command, { maxLength: 60, size: 'max' }), (commands) => {
         const [replica, model] = [new Replica(), new Model()]
         for (const each of commands) {
           const { response, failure } = replica.run(each)
@@ -23,14 +23,18 @@ describe('the state machine, beside its model', () => {
 
   it('runs transactions alike on a store that is well filled', () => {
     fc.assert(
-      fc.property(fc.array(command, { minLength: 10, maxLength: 20 }), fc.array(txnCommand, { maxLength: 30 }), (first, txns) => {
-        const [replica, model] = [new Replica(), new Model()]
-        for (const each of [...first.filter(({ kind }) => kind !== 'alarm'), ...txns]) {
-          const { response, failure } = replica.run(each)
-          expect(failure ?? plainResponse(response)).to.deep.equal(model.run(each))
-        }
-        expectSameState(replica, model)
-      }),
+      fc.property(
+        fc.array(command, { minLength: 10, maxLength: 20, size: 'max' }),
+        fc.array(txnCommand, { maxLength: 30, size: 'max' }),
+        (first, txns) => {
+          const [replica, model] = [new Replica(), new Model()]
+          for (const each of [...first.filter(({ kind }) => kind !== 'alarm'), ...txns]) {
+            const { response, failure } = replica.run(each)
+            expect(failure ?? plainResponse(response)).to.deep.equal(model.run(each))
+          }
+          expectSameState(replica, model)
+        },
+      ),
       { numRuns: 100 },
     )
   })

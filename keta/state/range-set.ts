@@ -4,7 +4,7 @@
  * The ranges are held in runs, each sorted and free of overlaps; runs of similar size are merged, so that there are
  * O(log n) of them, adding costs O(log n) amortised and a question O(log² n), whatever order the ranges come in.
  */
-import { contains, type Key, type KeyRange } from '../bytes/key.ts'
+import { contains, isEmptyRange, type Key, type KeyRange } from '../bytes/key.ts'
 
 type Run = readonly KeyRange[]
 
@@ -16,9 +16,8 @@ export class RangeSet {
     return this.#runs.length === 0
   }
 
-  /** @param range not empty */
   add(range: KeyRange): void {
-    this.#addRun([range])
+    if (!isEmptyRange(range)) this.#addRun([range])
   }
 
   addAll(other: RangeSet): void {
@@ -34,7 +33,11 @@ export class RangeSet {
 
   #addRun(run: Run): void {
     let merged = run
-    for (let last = this.#runs.at(-1); last !== undefined && last.length <= 2 * merged.length; last = this.#runs.at(-1)) {
+    for (
+      let last = this.#runs.at(-1);
+      last !== undefined && last.length <= 2 * merged.length;
+      last = this.#runs.at(-1)
+    ) {
       this.#runs.pop()
       merged = merge(last, merged)
     }

@@ -32,7 +32,8 @@ export class Replica {
     const before = contents(this.state)
     const { failure, commit } = this.run(command)
     if (failure === undefined) throw new Error(`${command.kind} was not refused`)
-    if (commit !== undefined || contents(this.state) !== before) throw new Error(`refused ${command.kind} changed the state`)
+    if (commit !== undefined || contents(this.state) !== before)
+      throw new Error(`refused ${command.kind} changed the state`)
     return failure
   }
 
@@ -88,7 +89,8 @@ function plainPart({ response, revision }: { readonly response: OperationRespons
 export function plainCommit(commit: Commit | undefined): Plain {
   if (commit === undefined) return null
   const events = commit.events.map(({ version, previous }) => {
-    const what = version.version === 0 ? `DELETE ${version.key}` : `PUT ${version.key}=${Buffer.from(version.value()).toString()}`
+    const what =
+      version.version === 0 ? `DELETE ${version.key}` : `PUT ${version.key}=${Buffer.from(version.value()).toString()}`
     return `${version.sub} ${what} (${plainValue(previous)})`
   })
   return { revision: commit.revision, events }

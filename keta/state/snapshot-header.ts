@@ -67,16 +67,35 @@ function readHeader(reader: ProtoReader): SnapshotHeader {
   let revision = 0
   for (let field = reader.next(); field !== 0; field = reader.next()) {
     switch (field) {
-      case 1: position.offset = reader.int(); break
-      case 2: position.epoch = reader.int(); break
-      case 3: position.owner = reader.key(); break
-      case 4: position.seq = reader.int(); break
-      case 5: position.hash = reader.key(); break
-      case 6: featureLevel = reader.int(); break
-      case 7: revision = reader.int(); break
-      case 8: leases.push(readLease(reader.message())); break
-      case 9: alarms.push(readAlarm(reader.message())); break
-      default: throw new SnapshotError('UNSUPPORTED_SNAPSHOT', `unknown header field ${field}`)
+      case 1:
+        position.offset = reader.int()
+        break
+      case 2:
+        position.epoch = reader.int()
+        break
+      case 3:
+        position.owner = reader.key()
+        break
+      case 4:
+        position.seq = reader.int()
+        break
+      case 5:
+        position.hash = reader.key()
+        break
+      case 6:
+        featureLevel = reader.int()
+        break
+      case 7:
+        revision = reader.int()
+        break
+      case 8:
+        leases.push(readLease(reader.message()))
+        break
+      case 9:
+        alarms.push(readAlarm(reader.message()))
+        break
+      default:
+        throw new SnapshotError('UNSUPPORTED_SNAPSHOT', `unknown header field ${field}`)
     }
   }
   return { position, featureLevel, revision, leases, alarms }

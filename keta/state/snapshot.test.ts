@@ -11,7 +11,7 @@ import { StateMachine } from './state-machine.ts'
 
 describe('a snapshot', () => {
   it('restores a state that goes on exactly like the one it was taken of', () => {
-    const commands = fc.array(command, { maxLength: 30 })
+    const commands = fc.array(command, { maxLength: 30, size: 'max' })
     fc.assert(
       fc.property(commands, commands, (before, after) => {
         const original = new Replica()
@@ -90,12 +90,28 @@ describe('a snapshot', () => {
     expect(restored.position).to.deep.equal(new StateMachine().position)
   })
 
-  const damaged: readonly (readonly [string, (chunks: readonly Uint8Array[]) => readonly Uint8Array[], SnapshotError['code']])[] = [
+  const damaged: readonly (readonly [
+    string,
+    (chunks: readonly Uint8Array[]) => readonly Uint8Array[],
+    SnapshotError['code'],
+  ])[] = [
     ['is empty', () => [], 'GARBLED_SNAPSHOT'],
     ['is something else', () => [Buffer.from('something else')], 'GARBLED_SNAPSHOT'],
-    ['is of a newer format', ([first = Buffer.alloc(0), ...rest]) => [changed(first, 8, 2), ...rest], 'UNSUPPORTED_SNAPSHOT'],
-    ['has an unknown header field', ([first = Buffer.alloc(0), ...rest]) => [Buffer.concat([first, Buffer.of(0x78, 1)]), ...rest], 'UNSUPPORTED_SNAPSHOT'],
-    ['has a broken header', ([first = Buffer.alloc(0), ...rest]) => [first.subarray(0, -1), ...rest], 'GARBLED_SNAPSHOT'],
+    [
+      'is of a newer format',
+      ([first = Buffer.alloc(0), ...rest]) => [changed(first, 8, 2), ...rest],
+      'UNSUPPORTED_SNAPSHOT',
+    ],
+    [
+      'has an unknown header field',
+      ([first = Buffer.alloc(0), ...rest]) => [Buffer.concat([first, Buffer.of(0x78, 1)]), ...rest],
+      'UNSUPPORTED_SNAPSHOT',
+    ],
+    [
+      'has a broken header',
+      ([first = Buffer.alloc(0), ...rest]) => [first.subarray(0, -1), ...rest],
+      'GARBLED_SNAPSHOT',
+    ],
     ['lacks its store', ([first = Buffer.alloc(0)]) => [first], 'GARBLED_SNAPSHOT'],
     ['lacks its last chunk', (chunks) => chunks.slice(0, -1), 'GARBLED_SNAPSHOT'],
     ['lacks the lease of a key', ([, ...rest]) => [headerWithout(), ...rest], 'GARBLED_SNAPSHOT'],
@@ -106,7 +122,9 @@ describe('a snapshot', () => {
       replica.run({ kind: 'leaseGrant', id: 1n, ttl: 60 })
       replica.run(put('k', 'v', { lease: 1n }))
       const chunks = chunksOf(replica.state)
-      expect(() => restore(damage(chunks))).to.throw(SnapshotError).with.property('code', code)
+      expect(() => restore(damage(chunks)))
+        .to.throw(SnapshotError)
+        .with.property('code', code)
     })
   }
 })

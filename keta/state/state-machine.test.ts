@@ -46,13 +46,17 @@ describe('a claim', () => {
   it('of a node that knows of an epoch which is not in the log stops the replica', () => {
     const state = new StateMachine()
     const claim = RecordChain.claiming({ ...state.position, epoch: 1 }, OWNER).claim([])
-    expect(() => state.apply(0, claim)).to.throw(LogDivergedError, 'epoch 1').with.property('code', 'LOG_DIVERGED')
+    expect(() => state.apply(0, claim))
+      .to.throw(LogDivergedError, 'epoch 1')
+      .with.property('code', 'LOG_DIVERGED')
   })
 
   it('raises the feature level, and a level that is not known stops the replica', () => {
     const state = new StateMachine()
     const claim = (level: number) => RecordChain.claiming(state.position, OWNER).claim([], level)
-    expect(() => state.apply(0, claim(2))).to.throw(RecordError).with.property('code', 'UNSUPPORTED_RECORD')
+    expect(() => state.apply(0, claim(2)))
+      .to.throw(RecordError)
+      .with.property('code', 'UNSUPPORTED_RECORD')
     state.apply(0, claim(1))
     state.apply(1, claim(0))
     expect(state.featureLevel).to.equal(1)
@@ -60,7 +64,13 @@ describe('a claim', () => {
 
   it('whose header does not fit its content is garbled', () => {
     const payload = encodeClaim({ prevEpoch: 0, urls: [], featureLevel: 1 })
-    const header = { kind: 'claim', epoch: 3, owner: OWNER.toString('latin1'), seq: 0, previousHash: ZERO_HASH } as const
+    const header = {
+      kind: 'claim',
+      epoch: 3,
+      owner: OWNER.toString('latin1'),
+      seq: 0,
+      previousHash: ZERO_HASH,
+    } as const
     const apply = () => new StateMachine().apply(0, encodeRecord(header, payload))
     expect(apply).to.throw(RecordError).with.property('code', 'GARBLED_RECORD')
   })
@@ -68,7 +78,13 @@ describe('a claim', () => {
 
 describe('a command', () => {
   it('is ignored before any claim', () => {
-    const header = { kind: 'command', epoch: 0, owner: OWNER.toString('latin1'), seq: 1, previousHash: ZERO_HASH } as const
+    const header = {
+      kind: 'command',
+      epoch: 0,
+      owner: OWNER.toString('latin1'),
+      seq: 1,
+      previousHash: ZERO_HASH,
+    } as const
     const applied = new StateMachine().apply(0, encodeRecord(header, PAYLOAD))
     expect(applied).to.deep.equal({ status: 'ignored', reason: 'stale-epoch' })
   })
@@ -115,7 +131,9 @@ describe('a command', () => {
     state.apply(1, forked.command(encodeCommand(put('other'))))
     const before = contents(state)
     const next = chain.command(PAYLOAD)
-    expect(() => state.apply(2, next)).to.throw(LogDivergedError, 'seq 2').with.property('code', 'LOG_DIVERGED')
+    expect(() => state.apply(2, next))
+      .to.throw(LogDivergedError, 'seq 2')
+      .with.property('code', 'LOG_DIVERGED')
     expect(contents(state)).to.equal(before)
     expect(state.position.offset).to.equal(1)
   })
@@ -131,7 +149,9 @@ describe('a command', () => {
     const before = contents(state)
     const position = state.position
     const broken = chain.command(Uint8Array.of(200))
-    expect(() => state.apply(1, broken)).to.throw(RecordError).with.property('code', 'UNSUPPORTED_RECORD')
+    expect(() => state.apply(1, broken))
+      .to.throw(RecordError)
+      .with.property('code', 'UNSUPPORTED_RECORD')
     expect(contents(state)).to.equal(before)
     expect(state.position).to.equal(position)
   })
@@ -170,7 +190,7 @@ describe('the state machine', () => {
 
   it('gives the same answers and the same state for the same records', () => {
     fc.assert(
-      fc.property(fc.array(command, { maxLength: 40 }), (commands) => {
+      fc.property(fc.array(command, { maxLength: 40, size: 'max' }), (commands) => {
         const original = new Replica()
         for (const each of commands) original.run(each)
         const replay = replayed(original.records)
@@ -185,21 +205,28 @@ describe('the state machine', () => {
   it('comes to the same state with records of deposed owners, repeated batches and void claims in between', () => {
     const junk = fc.record({ at: fc.nat(), what: fc.constantFrom('repeat', 'stale', 'void') })
     fc.assert(
-      fc.property(fc.array(command, { minLength: 1, maxLength: 20 }), fc.array(junk, { maxLength: 10 }), (commands, junks) => {
-        const original = new Replica()
-        const first = original.records.slice()
-        for (const each of commands) original.run(each)
-        const records = original.records.slice()
-        for (const { at, what } of junks) {
-          const index = 1 + (at % records.length)
-          const repeated = records[index - 1] ?? Buffer.alloc(0)
-          const deposed = encodeRecord({ kind: 'command', epoch: 0, owner: OTHER.toString('latin1'), seq: 1, previousHash: ZERO_HASH }, PAYLOAD)
-          records.splice(index, 0, what === 'repeat' ? repeated : what === 'stale' ? deposed : (first[0] ?? deposed))
-        }
-        const replay = replayed(records)
-        expect(contents(replay)).to.equal(contents(original.state))
-        expect(replay.position.hash).to.equal(original.state.position.hash)
-      }),
+      fc.property(
+        fc.array(command, { minLength: 1, maxLength: 20, size: 'max' }),
+        fc.array(junk, { maxLength: 10 }),
+        (commands, junks) => {
+          const original = new Replica()
+          const first = original.records.slice()
+          for (const each of commands) original.run(each)
+          const records = original.records.slice()
+          for (const { at, what } of junks) {
+            const index = 1 + (at % records.length)
+            const repeated = records[index - 1] ?? Buffer.alloc(0)
+            const deposed = encodeRecord(
+              { kind: 'command', epoch: 0, owner: OTHER.toString('latin1'), seq: 1, previousHash: ZERO_HASH },
+              PAYLOAD,
+            )
+            records.splice(index, 0, what === 'repeat' ? repeated : what === 'stale' ? deposed : (first[0] ?? deposed))
+          }
+          const replay = replayed(records)
+          expect(contents(replay)).to.equal(contents(original.state))
+          expect(replay.position.hash).to.equal(original.state.position.hash)
+        },
+      ),
       { numRuns: 50 },
     )
   })

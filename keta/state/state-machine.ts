@@ -66,7 +66,9 @@ export class StateMachine implements ReplicatedState {
     const last = this.#position.offset
     if (offset <= last) throw new Error(`record at offset ${offset} applied after the one at ${last}`)
     const record = decodeRecord(bytes)
-    return record.kind === 'claim' ? this.#applyClaim(offset, bytes, record) : this.#applyOwned(offset, bytes, record, decoded)
+    return record.kind === 'claim'
+      ? this.#applyClaim(offset, bytes, record)
+      : this.#applyOwned(offset, bytes, record, decoded)
   }
 
   /** The state as it is now, while records go on being applied. See snapshot-format.md. */
@@ -108,7 +110,7 @@ export class StateMachine implements ReplicatedState {
     return applied
   }
 
-  /** Whoever writes in an epoch, or claims the one after it, has read the claim that began it: it must be in the log. */
+  /** Whoever writes in an epoch, or claims the one after it, has read the claim that began it: the log must hold it. */
   #checkNotFromFuture(offset: number, epoch: number): void {
     if (epoch > this.#position.epoch) {
       const epochs = `knows of epoch ${epoch}, but the last claim before it is of epoch ${this.#position.epoch}`

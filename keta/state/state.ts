@@ -22,8 +22,18 @@ export interface LogPosition {
 
 export type Applied =
   /** A valid command: its answer or refusal, and what it changed (if anything). */
-  | { readonly status: 'applied'; readonly response: CommandResponse; readonly failure: undefined; readonly commit: Commit | undefined }
-  | { readonly status: 'applied'; readonly response: undefined; readonly failure: FailureCode; readonly commit: undefined }
+  | {
+      readonly status: 'applied'
+      readonly response: CommandResponse
+      readonly failure: undefined
+      readonly commit: Commit | undefined
+    }
+  | {
+      readonly status: 'applied'
+      readonly response: undefined
+      readonly failure: FailureCode
+      readonly commit: undefined
+    }
   /** A valid claim: a new epoch has begun. */
   | { readonly status: 'claimed'; readonly epoch: number; readonly owner: string; readonly urls: readonly string[] }
   /** A valid tick: nothing changed, but everything before it is known to be applied. */

@@ -35,16 +35,32 @@ describe('the comparison of a transaction', () => {
     ['a missing key, as zeros', compare('x', { target: CREATE, ...version(0) }), true],
     ['the lease of a missing key', compare('x', { target: LEASE }), true],
     ['the VALUE of a missing key: never equal', compare('x', { target: VALUE, ...value('') }), false],
-    ['the VALUE of a missing key: never not equal', compare('x', { target: VALUE, result: NOT_EQUAL, ...value('v') }), false],
+    [
+      'the VALUE of a missing key: never not equal',
+      compare('x', { target: VALUE, result: NOT_EQUAL, ...value('v') }),
+      false,
+    ],
     ['an unknown result: holds', compare('a', { result: UNKNOWN, ...version(77) }), true],
-    ['an unknown result for the VALUE of a missing key: does not', compare('x', { target: VALUE, result: UNKNOWN }), false],
+    [
+      'an unknown result for the VALUE of a missing key: does not',
+      compare('x', { target: VALUE, result: UNKNOWN }),
+      false,
+    ],
     ['an unknown target: equal', compare('a', { target: UNKNOWN }), true],
     ['an unknown target: not less', compare('a', { target: UNKNOWN, result: LESS }), false],
-    ['a range whose keys all fit', compare('a', { ...all, target: MOD, result: GREATER, operand: { field: 'modRevision', number: 2 } }), true],
+    [
+      'a range whose keys all fit',
+      compare('a', { ...all, target: MOD, result: GREATER, operand: { field: 'modRevision', number: 2 } }),
+      true,
+    ],
     ['a range of which one key does not fit', compare('a', { ...all, ...version(2) }), false],
     ['a half-open range without its end', compare('a', { rangeEnd: keyFromText('b'), ...version(2) }), true],
     ['an empty range, as zeros', compare('b', { rangeEnd: keyFromText('a'), target: MOD }), true],
-    ['the VALUE over an empty range: never', compare('b', { rangeEnd: keyFromText('a'), target: VALUE, result: NOT_EQUAL }), false],
+    [
+      'the VALUE over an empty range: never',
+      compare('b', { rangeEnd: keyFromText('a'), target: VALUE, result: NOT_EQUAL }),
+      false,
+    ],
   ]
   for (const [what, comparison, holds] of cases) {
     it(`decides ${what} (${holds})`, () => {
@@ -78,11 +94,12 @@ describe('a transaction', () => {
     expect(replica.state.store.revision).to.equal(1)
   })
 
-  it('gives each part the base revision until its first change, the next one from there on, and none to nested ones', () => {
+  it('gives each part the base revision until its first change, then the next one, and none to nested ones', () => {
     const replica = new Replica()
     const parts = [range('a'), del('a'), txn([], [del('a'), put('a'), range('a')]), del('b'), range('a'), put('b')]
     const { response } = replica.run(txn([], parts))
-    const revisions = (part: unknown): unknown => (part as { responses: { revision: number }[] }).responses.map((each) => each.revision)
+    const revisions = (part: unknown): unknown =>
+      (part as { responses: { revision: number }[] }).responses.map((each) => each.revision)
     expect(revisions(response)).to.deep.equal([1, 1, 0, 2, 2, 2])
     expect(revisions(response?.kind === 'txn' ? response.responses[2]?.response : undefined)).to.deep.equal([1, 2, 2])
   })
@@ -90,7 +107,10 @@ describe('a transaction', () => {
   it('lets its ranges see what it wrote before them, but not what comes after', () => {
     const replica = new Replica()
     const { response } = replica.run(txn([], [range('a'), put('a', 'new'), range('a'), del('a'), range('a')]))
-    const counts = response?.kind === 'txn' ? response.responses.map(({ response: part }) => (part.kind === 'range' ? part.count : '-')) : []
+    const counts =
+      response?.kind === 'txn'
+        ? response.responses.map(({ response: part }) => (part.kind === 'range' ? part.count : '-'))
+        : []
     expect(counts).to.deep.equal([0, '-', 1, '-', 0])
   })
 
@@ -139,24 +159,61 @@ describe('a transaction', () => {
 
   const refused: readonly (readonly [string, TxnOperation, FailureCode])[] = [
     ['reads a future revision', txn([], [put('k'), range('k', { revision: 5 })]), 'FUTURE_REVISION'],
-    ['reads the revision that it will make itself', txn([], [put('k'), range('k', { revision: 4 })]), 'FUTURE_REVISION'],
+    [
+      'reads the revision that it will make itself',
+      txn([], [put('k'), range('k', { revision: 4 })]),
+      'FUTURE_REVISION',
+    ],
     ['reads a compacted revision', txn([], [put('k'), range('k', { revision: 1 })]), 'COMPACTED'],
     ['reads a negative revision after a compaction', txn([], [put('k'), range('k', { revision: -1 })]), 'COMPACTED'],
     ['names a lease that does not exist', txn([], [put('x'), put('k', '', { lease: 9n })]), 'LEASE_NOT_FOUND'],
     ['ignores the value of a missing key', txn([], [put('k', '', { ignoreValue: true })]), 'KEY_NOT_FOUND'],
-    ['lacks both key and lease, with the key first', txn([], [put('k', '', { ignoreValue: true, lease: 9n })]), 'KEY_NOT_FOUND'],
-    ['ignores the lease of a key that it creates itself', txn([], [txn([], [put('k')]), put('k', '', { ignoreLease: true })]), 'KEY_NOT_FOUND'],
-    ['holds such an operation deep inside', txn([], [put('x'), txn([], [txn([], [put('k', '', { lease: 9n })])])]), 'LEASE_NOT_FOUND'],
-    ['holds two of them, with the first one', txn([], [range('k', { revision: 9 }), put('k', '', { lease: 9n })]), 'FUTURE_REVISION'],
+    [
+      'lacks both key and lease, with the key first',
+      txn([], [put('k', '', { ignoreValue: true, lease: 9n })]),
+      'KEY_NOT_FOUND',
+    ],
+    [
+      'ignores the lease of a key that it creates itself',
+      txn([], [txn([], [put('k')]), put('k', '', { ignoreLease: true })]),
+      'KEY_NOT_FOUND',
+    ],
+    [
+      'takes the value of a key over that it has deleted before, where etcd panics',
+      txn([], [del('a', '\0'), put('b', '', { ignoreValue: true })]),
+      'KEY_NOT_FOUND',
+    ],
+    [
+      'takes the lease of a key over that a nested transaction has deleted before',
+      txn([], [txn([], [del('b', '\0')]), put('b', '', { ignoreLease: true })]),
+      'KEY_NOT_FOUND',
+    ],
+    [
+      'holds such an operation deep inside',
+      txn([], [put('x'), txn([], [txn([], [put('k', '', { lease: 9n })])])]),
+      'LEASE_NOT_FOUND',
+    ],
+    [
+      'holds two of them, with the first one',
+      txn([], [range('k', { revision: 9 }), put('k', '', { lease: 9n })]),
+      'FUTURE_REVISION',
+    ],
     ['holds an operation that is not set', txn([], [put('x'), undefined]), 'KEY_NOT_FOUND'],
   ]
   for (const [what, operation, code] of refused) {
     it(`is refused, and writes nothing, if it ${what}`, () => {
       const replica = new Replica()
-      for (const command of [put('a'), put('a'), compact(2)]) replica.run(command)
+      for (const command of [put('a'), put('b'), compact(2)]) replica.run(command)
       expect(replica.refusal(operation)).to.equal(code)
     })
   }
+
+  it('takes value and lease of a key over before it deletes the key', () => {
+    const replica = new Replica()
+    replica.run(put('b', 'v'))
+    const { commit } = replica.run(txn([], [txn([], [put('b', '', { ignoreValue: true })]), txn([], [del('a', '\0')])]))
+    expect(plainCommit(commit)).to.have.property('events').that.deep.equals(['0 PUT b=v (v)', '1 DELETE b (v)'])
+  })
 
   it('is not refused for what stands in the branch that it does not take', () => {
     expect(new Replica().run(txn([], [], [put('k', '', { lease: 9n })])).failure).to.equal(undefined)

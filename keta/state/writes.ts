@@ -1,4 +1,4 @@
-/** Put and delete inside an open write: the store and the attachments of leases change together. Everything has been checked. */
+/** Put and delete inside an open write, after all checks: the store and the attachments of leases change together. */
 import { type Key, type KeyRange, rangeOf } from '../bytes/key.ts'
 import type { DeleteRangeResponse, PutResponse } from '../command/command.ts'
 import type { DeleteRangeOperation, PutOperation } from '../command/operations.ts'
@@ -9,7 +9,8 @@ export function put(txn: WriteTxn, leases: Lessor, operation: PutOperation): Put
   let { value, lease } = operation
   if (needsCurrent(operation)) {
     const current = txn.get(operation.key, txn.revision)
-    if (current === undefined) throw new Error(`put with ignore_value or ignore_lease of a missing key: ${operation.key}`)
+    if (current === undefined)
+      throw new Error(`put with ignore_value or ignore_lease of a missing key: ${operation.key}`)
     if (operation.ignoreValue) value = current.value()
     if (operation.ignoreLease) lease = current.lease
   }
