@@ -4,8 +4,8 @@
  *
  * Two 32-bit lanes. Each 8-byte block (two little-endian words) is multiplied and rotated into the lanes; each lane
  * then takes in the other, so that a difference in any one word is in both lanes at the end of its block and can be
- * lost again only with probability about 2^-64. The length, and MurmurHash3's 32-bit finaliser, spread the last words over
- * all bits.
+ * lost again only with probability about 2^-64. The length, and MurmurHash3's 32-bit finaliser, spread the last words
+ * over all bits.
  * The definition is part of the log format: it may never change (new record format version instead).
  */
 

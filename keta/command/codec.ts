@@ -30,12 +30,12 @@ const KIND_BYTES = {
 } as const satisfies Record<Command['kind'], number>
 
 /** The byte that names the command's kind in a payload. */
-export function commandKindByte(command: Command): number {
+function commandKindByte(command: Command): number {
   return KIND_BYTES[command.kind]
 }
 
 /** The command as its request message, for commands that did not come over the wire as one. */
-export function encodeCommandBody(command: Command): Buffer {
+function encodeCommandBody(command: Command): Buffer {
   switch (command.kind) {
     case 'put':
       return encodePutRequest(command)

@@ -6,8 +6,8 @@ import { chainHash, HASH_BYTES, ZERO_HASH } from '../bytes/hash64.ts'
 import { encodeClaim } from './claim.ts'
 import { RecordError } from './record-error.ts'
 
-export const RECORD_FORMAT_VERSION = 1
-export const OWNER_BYTES = 16
+const RECORD_FORMAT_VERSION = 1
+const OWNER_BYTES = 16
 export const RECORD_HEADER_BYTES = 42
 
 /** The newest meaning of records that this version of the software knows; see `Claim.featureLevel`. */

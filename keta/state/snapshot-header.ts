@@ -6,7 +6,7 @@ import type { ActiveAlarm } from '../command/command.ts'
 import type { LogPosition } from './state.ts'
 
 const MAGIC = 'KETASNAP'
-export const SNAPSHOT_FORMAT_VERSION = 1
+const SNAPSHOT_FORMAT_VERSION = 1
 
 export type SnapshotErrorCode =
   /** The chunks are not a snapshot, or not all of one. */
