@@ -35,7 +35,7 @@ function commandKindByte(command: Command): number {
 }
 
 /** The command as its request message, for commands that did not come over the wire as one. */
-function encodeCommandBody(command: Command): Buffer {
+export function encodeCommandBody(command: Command): Buffer {
   switch (command.kind) {
     case 'put':
       return encodePutRequest(command)
