@@ -1,6 +1,7 @@
 /**
  * Import rules. A part of the tree may import itself and what `mayImport` grants it, nothing else of the tree.
- * Tests and what only they use (*.arbitraries.ts, *.fixture.ts, *-suite.ts) are exempt from the layers (they may set up what their subject needs), not from the other rules.
+ * Tests and what only they use (*.arbitraries.ts, *.fixture.ts, *-suite.ts) are exempt from the layers (they may set up
+ * what their subject needs), not from the other rules.
  * scripts/check-imports.mjs runs them.
  */
 
