@@ -1,0 +1,180 @@
+/**
+ * The data directory: makes it, locks it, and keeps `meta.json`, which says what format the directory has and whose it is.
+ *
+ *     <dataDir>/meta.json   format version, log id, cluster id, member id; written once
+ *     <dataDir>/lock        see directory-lock.ts
+ *     <dataDir>/log/        segments, see segment-format.md
+ *     <dataDir>/snap/       snapshots, see snapshot-files.ts
+ */
+import { randomBytes } from 'node:crypto'
+import {
+  chmodSync,
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { LogError } from '../log.ts'
+import type { DirectoryLock } from './directory-lock.ts'
+import { lockDirectory } from './directory-lock.ts'
+import { diskFailure, isSystemError } from './disk-failure.ts'
+import { LOG_ID_BYTES } from './segment.ts'
+
+const FORMAT_VERSION = 1
+const META = 'meta.json'
+const META_DRAFT = 'meta.json.new'
+
+export interface DataDir {
+  readonly path: string
+  readonly logDirectory: string
+  readonly snapshotDirectory: string
+  readonly logId: Uint8Array
+  /** Random, 63 bits, never 0. */
+  readonly clusterId: bigint
+  /** Random, 63 bits, never 0. */
+  readonly memberId: bigint
+  /** Whether this call made the directory's content. */
+  readonly isNew: boolean
+  /** Unlocks it. Idempotent. */
+  close(): void
+}
+
+interface Identity {
+  readonly logId: Uint8Array
+  readonly clusterId: bigint
+  readonly memberId: bigint
+}
+
+/**
+ * Opens the data directory for this process alone; makes it, mode 0700, if need be. Blocks briefly: for starting up only.
+ * @throws LogError 'LOCKED' when another process has it; 'CORRUPT' when its content is not a data directory's or is of a
+ *   newer format; 'NO_SPACE', 'IO'.
+ */
+export function openDataDir(directory: string): DataDir {
+  const path = resolve(directory)
+  try {
+    makePrivateDirectory(path)
+    const lock = lockDirectory(path)
+    try {
+      return describe(path, lock)
+    } catch (error) {
+      lock.release()
+      throw error
+    }
+  } catch (error) {
+    throw diskFailure(error, `opening the data directory ${path}`)
+  }
+}
+
+function describe(path: string, lock: DirectoryLock): DataDir {
+  const known = readIdentity(path)
+  const identity = known ?? createIdentity(path)
+  const logDirectory = join(path, 'log')
+  const snapshotDirectory = join(path, 'snap')
+  mkdirSync(logDirectory, { recursive: true, mode: 0o700 })
+  mkdirSync(snapshotDirectory, { recursive: true, mode: 0o700 })
+  syncDirectory(path)
+  return { path, logDirectory, snapshotDirectory, ...identity, isNew: known === undefined, close: () => lock.release() }
+}
+
+function makePrivateDirectory(path: string): void {
+  const made = mkdirSync(path, { recursive: true, mode: 0o700 })
+  if (made !== undefined) {
+    // The umask can only have taken bits away; parents that were made on the way are private as well.
+    chmodSync(path, 0o700)
+    syncDirectory(dirname(made))
+  }
+}
+
+function readIdentity(path: string): Identity | undefined {
+  const file = join(path, META)
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT')) {
+      refuseIfInUse(path)
+      return undefined
+    }
+    throw error
+  }
+  return parseIdentity(file, text)
+}
+
+function parseIdentity(file: string, text: string): Identity {
+  let meta: Record<string, unknown>
+  try {
+    meta = JSON.parse(text)
+  } catch (error) {
+    throw new LogError('CORRUPT', `${file} is not JSON. Restore it from a backup.`, { cause: error })
+  }
+  const version = meta['formatVersion']
+  if (typeof version === 'number' && version > FORMAT_VERSION) {
+    const message = `${file} says format version ${version}, written by a newer release; this one knows up to ${FORMAT_VERSION}`
+    throw new LogError('CORRUPT', `${message}. Nothing was changed. Start the newer release, or restore a backup from before.`)
+  }
+  const [logId, clusterId, memberId] = [meta['logId'], meta['clusterId'], meta['memberId']]
+  if (version !== FORMAT_VERSION || !isHex(logId, LOG_ID_BYTES) || !isHex(clusterId, 8) || !isHex(memberId, 8)) {
+    throw new LogError('CORRUPT', `${file} lacks formatVersion, logId, clusterId or memberId. Restore it from a backup.`)
+  }
+  return { logId: Buffer.from(logId, 'hex'), clusterId: BigInt(`0x${clusterId}`), memberId: BigInt(`0x${memberId}`) }
+}
+
+/** A log without its identity would be taken for a new one, and a mistyped path should not get files strewn about. */
+function refuseIfInUse(path: string): void {
+  const strange = readdirSync(path).filter((name) => !/^(lock|lock\..*|meta\.json\.new|lost\+found)$/.test(name))
+  if (strange.length > 0) {
+    const message = `${path} is not empty (${strange.slice(0, 3).join(', ')}) and has no ${META}`
+    throw new LogError('CORRUPT', `${message}. Restore that file if it is a data directory, else use an empty directory.`)
+  }
+}
+
+function createIdentity(path: string): Identity {
+  const identity = { logId: randomBytes(LOG_ID_BYTES), clusterId: random63(), memberId: random63() }
+  const meta = {
+    formatVersion: FORMAT_VERSION,
+    logId: identity.logId.toString('hex'),
+    clusterId: hex16(identity.clusterId),
+    memberId: hex16(identity.memberId),
+  }
+  const draft = join(path, META_DRAFT)
+  rmSync(draft, { force: true })
+  const fd = openSync(draft, 'wx', 0o600)
+  try {
+    writeSync(fd, `${JSON.stringify(meta, undefined, 2)}\n`)
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+  renameSync(draft, join(path, META))
+  syncDirectory(path)
+  return identity
+}
+
+function random63(): bigint {
+  const value = randomBytes(8).readBigUInt64BE() & 0x7fff_ffff_ffff_ffffn
+  return value === 0n ? random63() : value
+}
+
+function hex16(value: bigint): string {
+  return value.toString(16).padStart(16, '0')
+}
+
+function isHex(value: unknown, bytes: number): value is string {
+  return typeof value === 'string' && value.length === 2 * bytes && /^[0-9a-f]*$/.test(value)
+}
+
+function syncDirectory(path: string): void {
+  const fd = openSync(path, 'r')
+  try {
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+}
