@@ -1,0 +1,163 @@
+/** For tests: the services on a real engine with its log in memory, called through the table that a transport would serve. */
+import {
+  create,
+  type DescMethod,
+  fromBinary,
+  type MessageInitShape,
+  type MessageShape,
+  toBinary,
+} from '@bufbuild/protobuf'
+
+import type { Engine } from '../engine/api.ts'
+import { type OpenedEngine, openEngine } from '../engine/engine.ts'
+import { systemClock } from '../engine/system-clock.ts'
+import { MemoryLog } from '../log/memory/memory-log.ts'
+import { MemorySnapshots } from '../log/memory/memory-snapshots.ts'
+import type { Call, Method, RpcError, ServiceTable } from '../transport/transport.ts'
+import type { Readiness } from './health.ts'
+import { createServices, type ServiceOptions } from './services.ts'
+
+export const IDENTITY = { clusterId: 2n ** 63n + 1n, memberId: 2n ** 64n - 2n, name: 'keta-0' }
+
+export const quiet = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+}
+
+/** A readiness that a test can change. */
+export class Switch implements Readiness {
+  readonly listeners = new Set<() => void>()
+  serving = true
+
+  onChange(listener: () => void): () => void {
+    this.listeners.add(listener)
+    return () => this.listeners.delete(listener)
+  }
+
+  set(serving: boolean): void {
+    this.serving = serving
+    for (const listener of this.listeners) listener()
+  }
+}
+
+export function testEngine(): Promise<OpenedEngine> {
+  return openEngine({
+    identity: IDENTITY,
+    members: () => [
+      {
+        id: IDENTITY.memberId,
+        name: IDENTITY.name,
+        peerUrls: ['http://127.0.0.1:2380'],
+        clientUrls: ['http://127.0.0.1:2379'],
+        isLearner: false,
+      },
+    ],
+    log: new MemoryLog(),
+    snapshots: new MemorySnapshots(),
+    clock: systemClock,
+    random: (count) => new Uint8Array(count).fill(7),
+    logger: quiet,
+    quotaBytes: 0,
+    maxRequestBytes: 1_572_864,
+    progressNotifyIntervalMs: 600_000,
+    snapshotLogBytes: 1 << 30,
+    autoCompaction: { mode: 'off' },
+  })
+}
+
+export function testServices(engine: Engine, options: Partial<ServiceOptions> = {}): ServiceTable {
+  return createServices(engine, {
+    version: '3.6.16',
+    readiness: new Switch(),
+    random: (count) => new Uint8Array(count).fill(0xff),
+    ...options,
+  })
+}
+
+const CALL: Call = { metadata: () => undefined, peer: 'test' }
+
+/** Calls a unary method with messages. @throws what the method throws, an RpcError for a refusal. */
+export async function call<M extends DescMethod>(
+  services: ServiceTable,
+  description: M,
+  request: MessageInitShape<M['input']>,
+): Promise<MessageShape<M['output']>> {
+  const method = methodOf(services, description)
+  if (method.kind !== 'unary') throw new Error(`${description.name} is a stream`)
+  const bytes = toBinary(description.input, create(description.input, request))
+  const response = await method.handle(method.decode(bytes), CALL)
+  return fromBinary(description.output, method.encode(response)) as MessageShape<M['output']>
+}
+
+/** An open stream as its client sees it. A promise that `send` returns is pending while no further request would be read. */
+export class TestStream<M extends DescMethod> {
+  readonly answers: MessageShape<M['output']>[] = []
+  ended = false
+  failure: RpcError | undefined
+  /** What the service is told of the client's appetite. */
+  takesMore = true
+  readonly #description: M
+  readonly #method: Extract<Method, { kind: 'stream' }>
+  readonly #handler: ReturnType<Extract<Method, { kind: 'stream' }>['open']>
+
+  constructor(services: ServiceTable, description: M) {
+    const method = methodOf(services, description)
+    if (method.kind !== 'stream') throw new Error(`${description.name} is not a stream`)
+    this.#description = description
+    this.#method = method
+    this.#handler = method.open(
+      {
+        send: (response) => {
+          this.answers.push(fromBinary(description.output, method.encode(response)) as MessageShape<M['output']>)
+          return this.takesMore
+        },
+        end: () => {
+          this.ended = true
+        },
+        fail: (error) => {
+          this.failure = error
+        },
+      },
+      CALL,
+    )
+  }
+
+  async send(request: MessageInitShape<M['input']>): Promise<void> {
+    const bytes = toBinary(this.#description.input, create(this.#description.input, request))
+    await this.#handler.message(this.#method.decode(bytes))
+  }
+
+  halfClose(): void {
+    this.#handler.halfClosed()
+  }
+
+  drain(): void {
+    this.takesMore = true
+    this.#handler.drained()
+  }
+
+  close(): void {
+    this.#handler.closed()
+  }
+}
+
+function methodOf(services: ServiceTable, { parent, name }: DescMethod): Method {
+  const method = services.get(parent.typeName)?.get(name)
+  if (method === undefined) throw new Error(`${parent.typeName}/${name} is not served`)
+  return method
+}
+
+/** The status and the text that a call is refused with. */
+export async function refusalOf(answer: Promise<unknown>): Promise<string> {
+  const error = await answer.then(
+    () => undefined,
+    (reason: unknown) => reason as RpcError,
+  )
+  return error === undefined ? 'no refusal' : `${error.status}: ${error.message}`
+}
+
+export function utf8(text: string): Uint8Array {
+  return Buffer.from(text, 'utf8')
+}
