@@ -22,7 +22,9 @@ export function parseUrls(list: string): readonly ClientUrl[] {
   return urls
 }
 
-/** As `parseUrls`, for addresses to bind: TLS is not part of this version, and plain text is never served in its place. */
+/**
+ * As `parseUrls`, for addresses to bind: TLS is not part of this version, and plain text is never served in its place.
+ */
 export function parseListenUrls(list: string): readonly ClientUrl[] {
   const urls = parseUrls(list)
   const secure = urls.find((url) => url.scheme === 'https')

@@ -1,4 +1,7 @@
-/** Reads the command line: what to do, and which settings it gives. Go's spellings work: -name, --name, --name=value, --name value. */
+/**
+ * Reads the command line: what to do, and which settings it gives. Go's spellings work: -name, --name, --name=value,
+ * --name value.
+ */
 import { formatOf } from './file.ts'
 import { findForeign } from './foreign-options.ts'
 import { nearest } from './nearest.ts'
@@ -15,7 +18,10 @@ export interface CommandLine extends Reading {
   readonly file: string | undefined
 }
 
-/** @param words what follows the program's name. The first that is neither flag nor file is the command; none means `serve`. */
+/**
+ * @param words what follows the program's name. The first that is neither flag nor file is the command; none means
+ * `serve`.
+ */
 export function readCommandLine(words: readonly string[]): CommandLine {
   const settings: Setting[] = []
   const problems: Problem[] = []
@@ -60,5 +66,6 @@ export function readCommandLine(words: readonly string[]): CommandLine {
 
 function unexpected(word: string): Problem {
   const meant = nearest(word, COMMANDS)
-  return `${word}: unexpected argument; ${meant === undefined ? `commands are ${COMMANDS.join(', ')}` : `did you mean ${meant}?`}`
+  const hint = meant === undefined ? `commands are ${COMMANDS.join(', ')}` : `did you mean ${meant}?`
+  return `${word}: unexpected argument; ${hint}`
 }

@@ -1,4 +1,7 @@
-/** Reads settings from the environment: KETA_…, and etcd's ETCD_… where the option means the same. An empty value is as none. */
+/**
+ * Reads settings from the environment: KETA_…, and etcd's ETCD_… where the option means the same. An empty value is as
+ * none.
+ */
 import { findForeign } from './foreign-options.ts'
 import { nearest } from './nearest.ts'
 import { allOptions, environmentNames } from './options.ts'

@@ -90,7 +90,7 @@ export function readYamlText(path: string, text: string): Reading {
 }
 
 function textOf(value: unknown): string {
-  return value === null || value === undefined ? '' : String(value as string)
+  return typeof value === 'string' ? value : ''
 }
 
 function failed(problem: Problem): Reading {

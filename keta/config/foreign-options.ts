@@ -1,7 +1,8 @@
 /**
- * Names that are not options of this server but stand in the flags and files of those it takes the place of: etcd's that are about
- * its consensus protocol or its storage, and Java Keta's. Some mean nothing here and only earn a warning. Others ask for what this
- * version does not have (TLS, Kafka): to go on without would serve plain text or lose data, so the start is refused.
+ * Names that are not options of this server but stand in the flags and files of those it takes the place of: etcd's
+ * that are about its consensus protocol or its storage, and Java Keta's. Some mean nothing here and only earn a
+ * warning. Others ask for what this version does not have (TLS, Kafka): to go on without would serve plain text or lose
+ * data, so the start is refused.
  */
 
 export interface ForeignOption {
@@ -39,8 +40,8 @@ export const FOREIGN_OPTIONS: readonly ForeignOption[] = [
     'peer-cert-allowed-hostname peer-crl-file peer-transport-security.*',
   ]),
   ...etcdBooleans('ignored', NO_PEERS, [
-    'initial-election-tick-advance pre-vote strict-reconfig-check force-new-cluster peer-auto-tls peer-client-cert-auth',
-    'peer-skip-client-san-verification experimental-peer-skip-client-san-verification',
+    'initial-election-tick-advance pre-vote strict-reconfig-check force-new-cluster peer-auto-tls',
+    'peer-client-cert-auth peer-skip-client-san-verification experimental-peer-skip-client-san-verification',
   ]),
   ...etcd('ignored', OWN_STORAGE, [
     'wal-dir backend-bbolt-freelist-type backend-batch-interval backend-batch-limit compaction-batch-limit',

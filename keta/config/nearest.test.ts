@@ -1,3 +1,4 @@
+/** Edit distance, and the name that was meant. */
 import { expect } from 'chai'
 import { editDistance, nearest } from './nearest.ts'
 

@@ -1,6 +1,6 @@
 /**
- * The option table: the one place where an option is written down. The readers of command line, environment and files, `--help`,
- * the sample files, docs/configuration.md and the log line with the effective configuration all come from it.
+ * The option table: the one place where an option is written down. The readers of command line, environment and files,
+ * `--help`, the sample files, docs/configuration.md and the log line with the effective configuration all come from it.
  */
 import {
   advertisedUrlsKind,
@@ -93,7 +93,7 @@ export const OPTIONS = {
     section: 'Limits',
     kind: bytesKind(-1, 2 ** 43),
     default: '2GiB',
-    help: 'Size of the stored versions above which writes are refused with the NOSPACE alarm. 0 means 2GiB, -1 no limit.',
+    help: 'Size of the stored versions above which writes are refused (alarm NOSPACE). 0 means 2GiB, -1 no limit.',
     sameAsEtcd: true,
   }),
   maxTxnOps: option({
@@ -118,8 +118,16 @@ export const OPTIONS = {
     kind: bytesKind(2 ** 20, 2 ** 40),
     default: '64MiB',
     help:
-      'A snapshot is taken when the log has grown by this much since the last one, or by half the size of the last one if that ' +
-      'is more. Less makes starts shorter and writes more.',
+      'A snapshot is taken when the log has grown by this much since the last one, or by half the size of the last ' +
+      'one if that is more. Less makes starts shorter and writes more.',
+    sameAsEtcd: false,
+  }),
+  segmentBytes: option({
+    flag: 'segment-bytes',
+    section: 'Storage',
+    kind: bytesKind(2 ** 20, 2 ** 32),
+    default: '64MiB',
+    help: 'Size from which a file of the log gets no further records. What snapshots cover is deleted by whole files.',
     sameAsEtcd: false,
   }),
   autoCompactionMode: option({
@@ -127,7 +135,7 @@ export const OPTIONS = {
     section: 'Storage',
     kind: choiceKind(['periodic', 'revision']),
     default: 'periodic',
-    help: 'What --auto-compaction-retention counts: periodic keeps the history of a time span, revision a number of revisions.',
+    help: 'What --auto-compaction-retention counts: periodic means a time span, revision a number of revisions.',
     sameAsEtcd: true,
   }),
   autoCompactionRetention: option({
@@ -136,8 +144,8 @@ export const OPTIONS = {
     kind: retentionKind,
     default: '0',
     help:
-      'How much history automatic compaction keeps: a duration (a bare number is in hours) or, in mode revision, a number of ' +
-      'revisions. 0 turns it off.',
+      'How much history automatic compaction keeps: a duration (a bare number is in hours) or, in mode revision, a ' +
+      'number of revisions. 0 turns it off.',
     sameAsEtcd: true,
   }),
   watchProgressNotifyInterval: option({

@@ -1,6 +1,7 @@
 /**
- * Reads Java .properties text: `key=value`, `key: value` or `key value`, comments with `#` or `!`, a backslash at the end of a line
- * to continue on the next, and the escapes `\t \n \r \f \uXXXX` (a backslash before any other character stands for that character).
+ * Reads Java .properties text: `key=value`, `key: value` or `key value`, comments with `#` or `!`, a backslash at the
+ * end of a line to continue on the next, and the escapes `\t \n \r \f \uXXXX` (a backslash before any other character
+ * stands for that character).
  */
 
 export interface Property {

@@ -7,18 +7,20 @@ const HEAD = `# Configuration
 
 <!-- Generated from keta/config/options.ts; UPDATE_GENERATED=1 with the tests of keta/config writes it anew. -->
 
-A setting comes from a flag, the environment, a file or the default; the first of these that has it counts, option by option.
+A setting comes from a flag, the environment, a file or the default; option by option, the first of these that has it
+counts.
 
 - **Flags** have etcd's names where they mean the same: \`--data-dir /var/lib/keta\`, \`--data-dir=/var/lib/keta\`.
 - **Environment**: \`KETA_DATA_DIR\`; where the option means the same in etcd, \`ETCD_DATA_DIR\` if that is not set.
-- **File**: \`keta FILE\`, \`--config-file FILE\` or \`KETA_CONFIG_FILE\`. A \`.yaml\` file has the names of the flags. A \`.properties\`
-  file has them too, and Java Keta's names. Samples: \`config/keta.yaml\`, \`config/keta.properties\`.
+- **File**: \`keta FILE\`, \`--config-file FILE\` or \`KETA_CONFIG_FILE\`. A \`.yaml\` file has the names
+  of the flags. A \`.properties\` file has them too, and Java Keta's names. Samples: \`config/keta.yaml\`,
+  \`config/keta.properties\`.
 
-\`keta check FILE\` says whether a configuration is valid and prints each value with its source, without starting. An unknown name or
-a bad value ends the start with exit code 2; all problems are reported at once.
+\`keta check FILE\` says whether a configuration is valid and prints each value with its source, without starting.
+An unknown name or a bad value ends the start with exit code 2; all problems are reported at once.
 
-Durations are written \`500ms\`, \`10s\`, \`1h30m\`; sizes \`1048576\`, \`512KiB\`, \`2GiB\` (\`KB\`, \`MB\`, \`GB\` are powers of 1000); lists are
-separated by commas, or YAML lists.
+Durations are written \`500ms\`, \`10s\`, \`1h30m\`; sizes \`1048576\`, \`512KiB\`, \`2GiB\` (\`KB\`, \`MB\`, \`GB\` are
+powers of 1000); lists are separated by commas, or YAML lists.
 `
 
 const IGNORED = `
@@ -33,8 +35,8 @@ These are accepted, so that existing command lines and files keep working, and n
 const REFUSED = `
 ## Names that are refused
 
-These ask for something that this version does not have. Going on without it would be dangerous, so the server exits with code 2
-while they are set.
+These ask for something that this version does not have. Going on without it would be dangerous, so the server exits
+with code 2 while they are set.
 
 | Names | From | Why |
 | --- | --- | --- |

@@ -1,3 +1,4 @@
+/** From command line, environment and files to one configuration, or to all its problems. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -45,7 +46,7 @@ describe('the configuration', () => {
     expect(config(['--name', 'n1', '--data-dir', '/d']).dataDir).to.equal('/d')
   })
 
-  it('takes a flag before the environment, KETA_ before ETCD_, these before the file, the file before the default', () => {
+  it('takes a flag before the environment, KETA_ before ETCD_, and these before the file', () => {
     const path = file('p.yaml', 'name: from-file\nmax-txn-ops: 5\n')
     const environment = { ETCD_NAME: 'etcd', KETA_NAME: 'keta', ETCD_DATA_DIR: '/etcd' }
     expect(config([path]).name).to.equal('from-file')
@@ -225,7 +226,8 @@ describe('the configuration', () => {
   it('reads YAML: lists, quoted and plain values as they are written, comments, anchors', () => {
     const path = file(
       'y.yaml',
-      'listen-client-urls: [http://a:1, "http://b:2"]\nname: 0123\nmax-txn-ops: &n 10\nwatch-progress-notify-interval: "5s" # c\n',
+      'listen-client-urls: [http://a:1, "http://b:2"]\nname: 0123\nmax-txn-ops: &n 10\n' +
+        'watch-progress-notify-interval: "5s" # c\n',
     )
     const values = config([path])
     expect(values.listenClientUrls.map((url) => url.host)).to.deep.equal(['a', 'b'])

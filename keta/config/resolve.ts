@@ -1,6 +1,6 @@
 /**
- * From everything that was said to one configuration: flag before environment before file before default. Every problem of a start
- * is found and reported at once, each with the place where it stands, the value and what is allowed.
+ * From everything that was said to one configuration: flag before environment before file before default. Every problem
+ * of a start is found and reported at once, each with the place where it stands, the value and what is allowed.
  */
 import { type CommandName, readCommandLine } from './command-line.ts'
 import { configFileOf, type Environment, readEnvironment } from './environment.ts'
@@ -70,7 +70,7 @@ export function resolve(
     const text = option.kind.format(outcome.value)
     effective.push({ flag: option.flag, value: option.secret === true ? MASK : text, source: outcome.source })
   }
-  if (values.autoCompactionMode === 'revision' && !/^\d+$/.test(String(values.autoCompactionRetention ?? '0'))) {
+  if (!retentionFitsMode(values as Partial<Config>)) {
     problems.push(
       'auto-compaction-retention: expected a whole number of revisions, because auto-compaction-mode is revision',
     )
@@ -78,6 +78,10 @@ export function resolve(
   // Every key has got a value of its kind unless there is a problem.
   const resolved = problems.length === 0 ? { config: values as unknown as Config, effective, warnings } : undefined
   return { resolved, problems, warnings }
+}
+
+function retentionFitsMode({ autoCompactionMode: mode, autoCompactionRetention: retention }: Partial<Config>): boolean {
+  return mode !== 'revision' || retention === undefined || /^\d+$/.test(retention)
 }
 
 /** The text that the default has where nothing was set. */

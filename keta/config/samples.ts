@@ -1,4 +1,7 @@
-/** The sample files config/keta.properties and config/keta.yaml, from the option table: every option, commented out at its default. */
+/**
+ * The sample files config/keta.properties and config/keta.yaml, from the option table: every option, commented out at
+ * its default.
+ */
 import { defaultText } from './help.ts'
 import { allOptions, type Option } from './options.ts'
 import { wrap } from './wrap.ts'

@@ -1,3 +1,4 @@
+/** What the kinds of option values accept, refuse and write. */
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { InvalidValue } from './invalid-value.ts'

@@ -120,7 +120,9 @@ function formatDuration(milliseconds: number): string {
   return rest > 0 ? `${text}${rest}ms` : text
 }
 
-/** A duration or a number of revisions, by the mode of automatic compaction; that the two fit is checked in resolve.ts. */
+/**
+ * A duration or a number of revisions, by the mode of automatic compaction; that the two fit is checked in resolve.ts.
+ */
 export const retentionKind: ValueKind<string> = {
   name: 'duration|integer',
   expected: 'a duration such as 10m or 1h, or a whole number',

@@ -1,3 +1,4 @@
+/** Log lines: fields, errors, secrets, levels, both formats. */
 import { expect } from 'chai'
 import { createLogger, type LoggerOptions } from './logger.ts'
 

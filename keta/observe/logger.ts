@@ -1,6 +1,6 @@
 /**
- * The server's log: one JSON object per line with etcd's field names (level, ts, msg), or on a terminal one readable line.
- * Either way it goes to standard error, synchronously: the last words before an exit are not lost.
+ * The server's log: one JSON object per line with etcd's field names (level, ts, msg), or on a terminal one readable
+ * line. Either way it goes to standard error, synchronously: the last words before an exit are not lost.
  */
 import { pino } from 'pino'
 import type { LogLevel } from './log-level.ts'

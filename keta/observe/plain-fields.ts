@@ -1,4 +1,7 @@
-/** Turns log fields into plain JSON values: errors with code and causes, bigints as hex, secrets masked, nothing unbounded. */
+/**
+ * Turns log fields into plain JSON values: errors with code and causes, bigints as hex, secrets masked, nothing
+ * unbounded.
+ */
 
 const SECRET_NAME = /passw(or)?d|secret|passphrase|credential|jaas|authorization|private[-_.]?key|^token$|[-_.]token$/i
 const MASK = '***'
@@ -76,5 +79,5 @@ function plainError(error: Error, links: number): PlainError {
 }
 
 function plainCause(cause: unknown, links: number): PlainError | string {
-  return cause instanceof Error ? plainError(cause, links) : String(cause as string)
+  return cause instanceof Error ? plainError(cause, links) : String(cause)
 }

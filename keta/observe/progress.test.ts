@@ -1,3 +1,4 @@
+/** Progress: its text, and when it is shown. */
 import { expect } from 'chai'
 import { createProgress, formatBar, formatProgress } from './progress.ts'
 

@@ -1,4 +1,7 @@
-/** Shows how far a long piece of work has come: a bar on a terminal, a line every two seconds elsewhere. Short work shows nothing. */
+/**
+ * Shows how far a long piece of work has come: a bar on a terminal, a line every two seconds elsewhere. Short work
+ * shows nothing.
+ */
 
 export interface ProgressMoment {
   /** What is going on: "replay". */

@@ -1,0 +1,37 @@
+/** The commands of the executable: help, version, check, serve. */
+import type { Environment } from '../config/environment.ts'
+import { helpText } from '../config/help.ts'
+import { type EffectiveOption, readInvocation } from '../config/resolve.ts'
+import { serve } from './serve.ts'
+import { versionText } from './version.ts'
+
+const OK = 0
+const USAGE = 2
+
+/** Resolves to the exit code. */
+export async function runCommand(words: readonly string[], environment: Environment): Promise<number> {
+  const { command, resolved, problems, warnings } = readInvocation(words, environment)
+  if (command === 'help') return print(helpText())
+  if (command === 'version') return print(`${versionText()}\n`)
+  if (resolved === undefined) {
+    process.stderr.write([...problems, ...warnings].map((line) => `keta: ${line}\n`).join(''))
+    return USAGE
+  }
+  if (command === 'serve') return serve(resolved)
+  process.stderr.write(warnings.map((line) => `keta: ${line}\n`).join(''))
+  return print(effectiveText(resolved.effective))
+}
+
+function print(text: string): number {
+  process.stdout.write(text)
+  return OK
+}
+
+/** One line per option: name, value, source. */
+function effectiveText(effective: readonly EffectiveOption[]): string {
+  const flagWidth = Math.max(...effective.map(({ flag }) => flag.length))
+  const valueWidth = Math.max(...effective.map(({ value }) => value.length))
+  return effective
+    .map(({ flag, value, source }) => `${flag.padEnd(flagWidth)}  ${value.padEnd(valueWidth)}  ${source}\n`)
+    .join('')
+}

@@ -1,0 +1,57 @@
+/** The configuration of a server inside another program. */
+import { expect } from 'chai'
+import { advertisedUrls, listeningUrls } from './addresses.ts'
+import { ConfigurationError, embeddedConfig } from './embedded.ts'
+import { OPTIONS } from './options.ts'
+
+describe('the configuration of an embedded server', () => {
+  it('has the defaults of the table', () => {
+    expect(embeddedConfig({})).to.include({
+      name: 'default',
+      dataDir: 'default.keta',
+      maxTxnOps: 128,
+      shutdownGrace: 5000,
+    })
+    expect(embeddedConfig({ name: 'n' }).dataDir).to.equal('n.keta')
+  })
+
+  it('takes values, durations in milliseconds', () => {
+    const config = embeddedConfig({
+      listenClientUrls: ['http://127.0.0.1:0', 'http://[::1]:0'],
+      shutdownGrace: 1500,
+      quotaBackendBytes: -1,
+    })
+    expect(config.listenClientUrls.map(({ host }) => host)).to.deep.equal(['127.0.0.1', '::1'])
+    expect(config).to.include({ shutdownGrace: 1500, quotaBackendBytes: -1 })
+  })
+
+  it('refuses all wrong values at once', () => {
+    const wrong = { maxTxnOps: 0, listenClientUrls: ['https://a:1'], datadir: 'x' }
+    expect(() => embeddedConfig(wrong)).to.throw(
+      ConfigurationError,
+      /TLS[^]*maxTxnOps: "0"[^]*datadir: there is no such option/,
+    )
+  })
+})
+
+describe('advertised URLs', () => {
+  const bound = [
+    { host: '0.0.0.0', port: 2379 },
+    { host: '::1', port: 2380 },
+  ]
+  const none = { advertiseClientUrls: [], hostName: '' }
+
+  it('are those bound, with the name of the machine for every interface', () => {
+    expect(advertisedUrls(none, bound, 'machine')).to.deep.equal(['http://machine:2379', 'http://[::1]:2380'])
+    expect(listeningUrls(bound)).to.deep.equal(['http://0.0.0.0:2379', 'http://[::1]:2380'])
+  })
+
+  it('have the host that was configured, or are what was configured', () => {
+    expect(advertisedUrls({ ...none, hostName: 'h' }, bound, 'machine')).to.deep.equal([
+      'http://h:2379',
+      'http://h:2380',
+    ])
+    const advertiseClientUrls = OPTIONS.advertiseClientUrls.kind.parse('https://proxy:443')
+    expect(advertisedUrls({ advertiseClientUrls, hostName: 'h' }, bound, 'm')).to.deep.equal(['https://proxy:443'])
+  })
+})

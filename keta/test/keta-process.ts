@@ -1,0 +1,68 @@
+/** Runs the real executable, from its sources, and watches what it says. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+const EXECUTABLE = fileURLToPath(new URL('../bin/keta.ts', import.meta.url))
+
+export interface Finished {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface LogLine {
+  readonly level: string
+  readonly msg: string
+  readonly [field: string]: unknown
+}
+
+export class KetaProcess {
+  readonly child: ChildProcess
+  readonly finished: Promise<Finished>
+  #stdout = ''
+  #stderr = ''
+
+  /** Inherited KETA_ and ETCD_ variables are taken out. */
+  constructor(words: readonly string[], environment: Readonly<Record<string, string>> = {}) {
+    const inherited = Object.entries(process.env).filter(([name]) => !/^(KETA|ETCD)_|^npm_lifecycle_event$/.test(name))
+    this.child = spawn(process.execPath, ['--import', 'tsx', EXECUTABLE, ...words], {
+      cwd: ROOT,
+      env: { ...Object.fromEntries(inherited), ...environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    this.child.stdout?.on('data', (chunk: Buffer) => (this.#stdout += chunk.toString()))
+    this.child.stderr?.on('data', (chunk: Buffer) => (this.#stderr += chunk.toString()))
+    this.finished = once(this.child, 'close').then(([code]) => ({
+      code: code as number | null,
+      stdout: this.#stdout,
+      stderr: this.#stderr,
+    }))
+  }
+
+  /** The log so far; whole lines only. */
+  get log(): readonly LogLine[] {
+    const lines = this.#stderr.split('\n').slice(0, -1)
+    return lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as LogLine)
+  }
+
+  /** Resolves to the line with this message. @throws if the process ends without having logged it. */
+  async logged(message: string): Promise<LogLine> {
+    for (;;) {
+      const line = this.log.find(({ msg }) => msg === message)
+      if (line !== undefined) return line
+      if (this.child.exitCode !== null) throw new Error(`ended without "${message}":\n${this.#stderr}`)
+      await Promise.race([once(this.child.stderr ?? this.child, 'data'), this.finished])
+    }
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.child.kill(signal)
+  }
+}
+
+/** Runs to the end. */
+export function runKeta(words: readonly string[], environment?: Readonly<Record<string, string>>): Promise<Finished> {
+  return new KetaProcess(words, environment).finished
+}
