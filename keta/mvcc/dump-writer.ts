@@ -24,6 +24,12 @@ import type { StoreDump } from './kv.ts'
 import type { StoreParts } from './parts.ts'
 import type { StoredVersion } from './stored-version.ts'
 
+/** Bytes that a version may need besides its KeyValue: three tags and three varints. */
+const MAX_OVERHEAD = 27
+
+/** Room for the header or the end. */
+const END_BYTES = 64
+
 export class DumpWriter implements StoreDump {
   readonly chunks: Iterable<Uint8Array>
   readonly #parts: StoreParts
@@ -36,6 +42,7 @@ export class DumpWriter implements StoreDump {
   #key: Key | undefined = EMPTY_KEY
   #position = 0
   #versions = 0
+  #chunkVersions = 0
   #closed = false
 
   constructor(parts: StoreParts, chunkBytes: number) {
@@ -56,14 +63,14 @@ export class DumpWriter implements StoreDump {
   }
 
   *#makeChunks(): Generator<Uint8Array> {
-    let writer = new ProtoWriter(this.#chunkBytes)
+    let writer = new ProtoWriter(this.#chunkBytes + END_BYTES)
     writer.messageField(CHUNK_HEADER, this.#header())
     for (;;) {
       if (this.#closed) throw new Error('a dump was read after it was closed')
       this.#fill(writer)
       if (this.#key === undefined) break
       yield writer.finish()
-      writer = new ProtoWriter(this.#chunkBytes)
+      writer = new ProtoWriter(this.#chunkBytes + END_BYTES)
     }
     const end = new ProtoWriter()
     end.intField(END_VERSIONS, this.#versions)
@@ -85,6 +92,7 @@ export class DumpWriter implements StoreDump {
     const start = this.#key
     if (start === undefined) return
     this.#key = undefined
+    this.#chunkVersions = 0
     this.#parts.index.scan(start, null, (history) => {
       if (history.key !== start || this.#position === 0) this.#position = history.deadCount(this.#compactRevision)
       if (this.#writeHistory(writer, history)) {
@@ -101,7 +109,10 @@ export class DumpWriter implements StoreDump {
     for (; this.#position < history.length; this.#position++) {
       const version = history.version(this.#position)
       if (version === undefined || version.modRevision > this.#revision) return true
-      if (writer.length >= this.#chunkBytes) return false
+      // A chunk that holds something is never stretched, or its buffer would be copied into one of twice the size.
+      const isFull = writer.length + MAX_OVERHEAD + version.encodedLength > this.#chunkBytes
+      if (isFull && this.#chunkVersions > 0) return false
+      this.#chunkVersions++
       writer.tag(CHUNK_ORDINAL, WIRE_VARINT)
       writer.varint(this.#ordinalOf(version))
       writer.intField(CHUNK_SUB, version.sub)

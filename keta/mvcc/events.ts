@@ -34,7 +34,7 @@ export function commitsFrom(
     // Changes of an open write are in the sequence already, with a revision that nobody may see.
     if (version.modRevision > revision) return false
     if (version.modRevision !== current) {
-      if (commits.length >= maxRevisions || (commits.length > 0 && bytes >= maxBytes)) return false
+      if (commits.length >= maxRevisions || (commits.length > 0 && bytes > maxBytes)) return false
       current = version.modRevision
       events = []
     }

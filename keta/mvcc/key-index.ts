@@ -70,7 +70,8 @@ export class KeyHistory implements VersionsOfKey {
     const newest = this.#newest
     if (newest !== undefined) {
       assertNewer(version, newest)
-      if (this.#older.length < EXACT_GROWTH) this.#older = this.#older.concat(newest)
+      if (this.#older === NONE) this.#older = [newest]
+      else if (this.#older.length < EXACT_GROWTH) this.#older = this.#older.concat(newest)
       else this.#older.push(newest)
     }
     this.#newest = version

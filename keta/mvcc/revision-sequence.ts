@@ -73,21 +73,34 @@ export class RevisionSequence {
    * appended, not if one is removed.
    */
   positions(): (version: StoredVersion) => number {
-    const starts: number[] = []
+    // A dump asks this for every version: the search among blocks must not touch the blocks.
+    const starts = new Float64Array(this.#blocks.length)
+    const firstRevisions = new Float64Array(this.#blocks.length)
     let start = 0
-    for (const block of this.#blocks) {
-      starts.push(start)
+    this.#blocks.forEach((block, index) => {
+      starts[index] = start
+      firstRevisions[index] = (block[0] as StoredVersion).modRevision
       start += block.length
-    }
-    return ({ modRevision, sub }) => {
-      const index = this.#blockOf(modRevision, sub)
-      const blockStart = starts[index]
+    })
+    return (version) => {
+      const { modRevision, sub } = version
+      let index = countUpTo(firstRevisions, modRevision) - 1
+      // One revision may span blocks.
+      while (index > 0 && firstRevisions[index] === modRevision && sub < this.#firstSub(index)) index--
       const block = this.#blocks[index]
-      if (blockStart === undefined || block === undefined) {
-        throw new Error(`version ${modRevision}.${sub} in block ${index} of ${starts.length}`)
+      const blockStart = starts[index]
+      const firstRevision = firstRevisions[index]
+      if (block === undefined || blockStart === undefined || firstRevision === undefined) {
+        throw new Error(`version ${modRevision}.${sub} is older than all ${start} versions`)
       }
-      return blockStart + lowerBound(block, modRevision, sub)
+      // Mostly each revision has one change and none is compacted: then the distance is the slot.
+      const guess = modRevision - firstRevision
+      return blockStart + (block[guess] === version ? guess : lowerBound(block, modRevision, sub))
     }
+  }
+
+  #firstSub(index: number): number {
+    return this.#blocks[index]?.[0]?.sub ?? 0
   }
 
   /** Index of the last block that begins at or before that position; -1 if none does. */
@@ -121,6 +134,18 @@ function lowerBound(block: Block, modRevision: number, sub: number): number {
   while (low < high) {
     const middle = (low + high) >>> 1
     if (isBefore(block[middle] as StoredVersion, modRevision, sub)) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+/** How many of the ascending `revisions` are ≤ `revision`. */
+function countUpTo(revisions: Float64Array, revision: number): number {
+  let low = 0
+  let high = revisions.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((revisions[middle] as number) <= revision) low = middle + 1
     else high = middle
   }
   return low

@@ -29,7 +29,8 @@ import { isBefore } from './revision-sequence.ts'
 import { MvccStore } from './store.ts'
 import { StoredVersion } from './stored-version.ts'
 
-const MAX_ORDINALS = 2 ** 32 - 1
+/** Far beyond what fits into memory; a bound on the work that a damaged header can cause. */
+const MAX_ORDINALS = 2 ** 27
 const NO_LEASE = 0n
 
 interface ParsedKeyValue extends KeyValueFields {
