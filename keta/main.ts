@@ -43,7 +43,7 @@ export interface RunningKeta {
  * @throws ConfigurationError; LogError 'LOCKED' if another process uses the data directory, 'CORRUPT' and others if its
  *   content cannot be trusted; the operating system's error if an address cannot be bound. Nothing is left open then.
  */
-export function startKeta({ logger = silentLogger, ...given }: KetaOptions = {}): Promise<RunningKeta> {
+export async function startKeta({ logger = silentLogger, ...given }: KetaOptions = {}): Promise<RunningKeta> {
   return startNode(embeddedConfig(given), { logger })
 }
 

@@ -1,7 +1,7 @@
 /** `keta serve` as a process: its log, its signals, its last words. */
 import { performance } from 'node:perf_hooks'
 import type { Config } from '../config/options.ts'
-import type { Resolved } from '../config/resolve.ts'
+import type { EffectiveOption, Resolved } from '../config/resolve.ts'
 import { type RunningKeta, startNode } from '../main.ts'
 import { createLogger, type Logger } from '../observe/logger.ts'
 import { createProgress, type Progress } from '../observe/progress.ts'
@@ -15,11 +15,10 @@ const STOP_MARGIN_MS = 10_000
 
 /** Resolves to the exit code when the server has stopped. */
 export async function serve({ config, effective, warnings }: Resolved): Promise<number> {
-  const logger = processLogger(config)
+  const format = logFormatOf(config)
+  const logger = processLogger(config, format)
   endOnDefects(logger)
-  logger.info('effective configuration', Object.fromEntries(effective.map(({ flag, value }) => [flag, value])))
-  const set = effective.filter(({ source }) => source !== 'default')
-  if (set.length > 0) logger.info('set by', Object.fromEntries(set.map(({ flag, source }) => [flag, source])))
+  logger.info('effective configuration', configurationFields(effective, format))
   for (const warning of warnings) logger.warn(warning)
 
   const stopOnSignal = listenForSignals(logger, config.shutdownGrace)
@@ -44,15 +43,31 @@ export async function serve({ config, effective, warnings }: Resolved): Promise<
   return OK
 }
 
-function processLogger({ logLevel, logFormat }: Config): Logger {
-  const terminal = process.stderr.isTTY
-  const format = logFormat === 'auto' ? (terminal ? 'pretty' : 'json') : logFormat
+type LogFormat = 'json' | 'pretty'
+
+function logFormatOf({ logFormat }: Config): LogFormat {
+  return logFormat === 'auto' ? (process.stderr.isTTY ? 'pretty' : 'json') : logFormat
+}
+
+/** Every value, and where it comes from unless that is the default. For a person, only what is not the default. */
+function configurationFields(effective: readonly EffectiveOption[], format: LogFormat): object {
+  const set = effective.filter(({ source }) => source !== 'default')
+  if (format === 'pretty') {
+    return Object.fromEntries(set.map(({ flag, value, source }) => [flag, `${value} (${source})`]))
+  }
+  return {
+    ...Object.fromEntries(effective.map(({ flag, value }) => [flag, value])),
+    'set-by': Object.fromEntries(set.map(({ flag, source }) => [flag, source])),
+  }
+}
+
+function processLogger({ logLevel }: Config, format: LogFormat): Logger {
   // Whoever reads the log may go away; that is no reason to end.
   process.stderr.on('error', () => undefined)
   return createLogger({
     level: logLevel,
     format,
-    colour: terminal && (process.env['NO_COLOR'] ?? '') === '',
+    colour: process.stderr.isTTY && (process.env['NO_COLOR'] ?? '') === '',
     write: (line) => process.stderr.write(line),
   })
 }

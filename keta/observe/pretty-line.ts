@@ -42,12 +42,12 @@ function fieldText(value: unknown): string {
   return JSON.stringify(value)
 }
 
-/** "what happened (CODE): because of this: because of that". */
+/** "what happened (CODE): because of this: because of that". A cause that the message quotes is not said again. */
 function errorText(error: PlainError): string {
-  const own = error.code === undefined || error.message.includes(String(error.code)) ? '' : ` (${error.code})`
-  const cause =
-    error.cause === undefined ? '' : `: ${typeof error.cause === 'string' ? error.cause : errorText(error.cause)}`
-  return error.message + own + cause
+  const code = error.code === undefined || error.message.includes(String(error.code)) ? '' : ` (${error.code})`
+  const cause = error.cause === undefined || typeof error.cause === 'string' ? error.cause : errorText(error.cause)
+  const quoted = typeof error.cause === 'object' && error.message.includes(error.cause.message)
+  return error.message + code + (cause === undefined || quoted ? '' : `: ${cause}`)
 }
 
 function stackFrames(stack: string): string {

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { KetaProcess, type LogLine, runKeta } from './keta-process.ts'
+import { answerContains, put } from './raw-kv.ts'
 
 const READY = 'ready to serve client requests'
 const ANY_PORT = '--listen-client-urls=http://127.0.0.1:0'
@@ -107,6 +108,29 @@ describe('the keta command', () => {
     await start([dataDir('lock'), ANY_PORT]).logged(READY)
   })
 
+  it('ends with 1 when the disk fails, says why, and has every acknowledged write at the next start', async () => {
+    const keta = new KetaProcess([dataDir('disk'), ANY_PORT], {}, 200)
+    started.push(keta)
+    const url = urlOf(await keta.logged(READY))
+    const value = 'x'.repeat(40_000)
+    let acknowledged = 0
+    await expectRejection(async () => {
+      for (; acknowledged < 100; acknowledged++) await put(url, `key-${acknowledged}`, value)
+    })
+    const { code } = await keta.finished
+    expect(code).to.equal(1)
+    expect(keta.log.at(-1)).to.include({ level: 'error', msg: 'stopped because of a failure' })
+    expect(JSON.stringify(keta.log.at(-1)))
+      .to.include('EFBIG')
+      .and.to.include('every acknowledged write is safe')
+
+    const next = urlOf(await start([dataDir('disk'), ANY_PORT]).logged(READY))
+    expect(acknowledged).to.be.greaterThan(0)
+    for (let index = 0; index < acknowledged; index++) {
+      expect(await answerContains(next, `key-${index}`, value), `key-${index}`).to.equal(true)
+    }
+  })
+
   it('says which address is in use, and leaves the data directory free', async () => {
     const blocker = await listen()
     const address = blocker.address() as { port: number }
@@ -129,6 +153,14 @@ describe('the keta command', () => {
 
 function urlOf(ready: LogLine): string {
   return (ready['listen-client-urls'] as string[])[0]!
+}
+
+async function expectRejection(action: () => Promise<void>): Promise<void> {
+  const rejected = await action().then(
+    () => false,
+    () => true,
+  )
+  expect(rejected).to.equal(true)
 }
 
 async function listen(): Promise<Server> {

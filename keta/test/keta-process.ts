@@ -24,14 +24,22 @@ export class KetaProcess {
   #stdout = ''
   #stderr = ''
 
-  /** Inherited KETA_ and ETCD_ variables are taken out. */
-  constructor(words: readonly string[], environment: Readonly<Record<string, string>> = {}) {
+  /**
+   * Inherited KETA_ and ETCD_ variables are taken out.
+   * @param fileBlocks how long a file may grow, in the shell's blocks: beyond it, writing fails as on a broken disk.
+   */
+  constructor(words: readonly string[], environment: Readonly<Record<string, string>> = {}, fileBlocks?: number) {
     const inherited = Object.entries(process.env).filter(([name]) => !/^(KETA|ETCD)_|^npm_lifecycle_event$/.test(name))
-    this.child = spawn(process.execPath, ['--import', 'tsx', EXECUTABLE, ...words], {
-      cwd: ROOT,
-      env: { ...Object.fromEntries(inherited), ...environment },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
+    const limit = fileBlocks === undefined ? '' : `ulimit -f ${fileBlocks}; `
+    this.child = spawn(
+      'sh',
+      ['-c', `${limit}exec "$@"`, 'sh', process.execPath, '--import', 'tsx', EXECUTABLE, ...words],
+      {
+        cwd: ROOT,
+        env: { ...Object.fromEntries(inherited), ...environment },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    )
     this.child.stdout?.on('data', (chunk: Buffer) => (this.#stdout += chunk.toString()))
     this.child.stderr?.on('data', (chunk: Buffer) => (this.#stderr += chunk.toString()))
     this.finished = once(this.child, 'close').then(([code]) => ({
