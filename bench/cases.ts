@@ -4,7 +4,8 @@ export interface Case {
   readonly args: readonly string[]
 }
 
-const PUT_TARGET_OPERATIONS = 20_000
+/** So many keys of the ranges and puts exist before the first measurement. */
+export const PREFILL_KEYS = 20_000
 
 export const CASES: readonly Case[] = [
   timed('put, 1 client', ['put', '--clients', '1']),
@@ -23,9 +24,6 @@ export const CASES: readonly Case[] = [
   watch('watch, 10 streams × 10 watchers, unthrottled', '10', '10', '1000', '0'),
   watch('watch, 100 streams × 1 watcher, 100 puts/s', '100', '1', '300', '100'),
 ]
-
-/** So many keys of the ranges and puts exist before the first measurement. */
-export const PREFILL_KEYS = PUT_TARGET_OPERATIONS
 
 function timed(name: string, args: readonly string[]): Case {
   return { name, args: [...args, '--key-space-size', String(PREFILL_KEYS), '--warmup', '2000'] }

@@ -33,7 +33,7 @@ export interface Version {
   value(): Uint8Array
 }
 
-/** One change of one key, as watchers see it. `previous` is the live version it replaced, if any. */
+/** One change of one key, as watchers see it. `previous` is the live version before the whole revision, as in etcd, if any. */
 export interface Event {
   readonly version: Version
   readonly previous: Version | undefined
