@@ -12,6 +12,7 @@ import {
   type Transport,
   type TransportOptions,
 } from '../transport.ts'
+import { AnswerBacklogs } from './answer-backlog.ts'
 import { methodsByPath, unknownMethod } from './method-table.ts'
 import { StreamCall } from './stream-call.ts'
 import { UnaryCall } from './unary-call.ts'
@@ -41,6 +42,7 @@ class GrpcJsTransport implements Transport {
   readonly #options: TransportOptions
   readonly #methods: ReadonlyMap<string, Method>
   readonly #server: Server
+  readonly #backlogs = new AnswerBacklogs()
   readonly #open = new Map<WireCall, StreamCall | undefined>()
   #closing: Promise<void> | undefined
 
@@ -113,7 +115,7 @@ class GrpcJsTransport implements Transport {
     }
     if (method.kind === 'unary') {
       this.#open.set(wire, undefined)
-      wire.start(new UnaryCall(wire, method, onDefect))
+      wire.start(new UnaryCall(wire, method, this.#backlogs, onDefect))
     } else {
       const stream = new StreamCall(wire, method, onDefect)
       this.#open.set(wire, stream)
@@ -130,6 +132,7 @@ function refuse(wire: WireCall, error: RpcError): void {
     message: () => undefined,
     halfClosed: () => undefined,
     closed: () => undefined,
+    gone: () => undefined,
   })
 }
 

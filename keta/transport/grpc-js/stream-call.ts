@@ -60,6 +60,10 @@ export class StreamCall implements WireListener, ServerStream<unknown> {
     this.#guarded(() => this.#handler?.closed())
   }
 
+  gone(): void {
+    // What was unsent is counted per stream, and the stream is no more.
+  }
+
   send(response: unknown): boolean {
     if (this.#wire.closed) return false
     this.#guarded(() => {

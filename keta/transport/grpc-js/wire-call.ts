@@ -7,15 +7,17 @@ import { Metadata, ServerInterceptingCall, type ServerInterceptingCallInterface 
 import { type Call, type RpcError, STATUS } from '../transport.ts'
 import { goStatus, type WireStatus } from './go-status.ts'
 
-/** Receives what happens to a call. Nothing is reported after `closed`, which comes exactly once. */
+/** Receives what happens to a call. After `closed`, which comes exactly once, there is only `gone`. */
 export interface WireListener {
   opened(): void
   /** The message that was asked for with `read()`. */
   message(bytes: Buffer): void
   /** Instead of the message that was asked for: the client sends no more. */
   halfClosed(): void
-  /** The call has its status, or is gone. */
+  /** The call has its status, or its client is gone. */
   closed(): void
+  /** grpc-js holds nothing of the call any more: the client has taken the answer and the status, or is gone. */
+  gone(): void
 }
 
 const EMPTY_METADATA = new Metadata()
@@ -70,6 +72,7 @@ export class WireCall implements Call {
       },
       onCancel: () => {
         this.#close()
+        listener.gone()
       },
     })
   }

@@ -166,6 +166,43 @@ export function describeBackPressure(fixture: () => Fixture): void {
     session.destroy()
   })
 
+  it('reads no further calls of a connection that does not take its answers', async () => {
+    const { port, probe, client } = fixture()
+    const answer = Buffer.alloc(1024 * 1024)
+    let handled = 0
+    probe.onUnary = (request) => {
+      if (text(request) !== 'large') return request
+      handled++
+      probe.changed()
+      return answer
+    }
+    const session = http2.connect(`http://127.0.0.1:${port}`)
+    session.on('error', () => undefined)
+    const calls = 100
+    let bytes = 0
+    const requests = Array.from({ length: calls }, () => {
+      const request = rawRequest(session, '/test.Service/Unary')
+      request.end(frame('large'))
+      return request
+    })
+    await probe.until(() => handled >= 5)
+    await new Promise<void>((resolve) => {
+      session.ping(() => {
+        resolve()
+      })
+    })
+    expect(handled).to.be.lessThan(calls)
+    expect(await callUnary(client, 'of another connection')).to.have.property('answer')
+    for (const request of requests) {
+      request.on('data', (data: Buffer) => {
+        bytes += data.length
+        probe.changed()
+      })
+    }
+    await probe.until(() => bytes === calls * (answer.length + 5))
+    session.destroy()
+  })
+
   it('takes thousands of requests that arrive in one piece', async () => {
     const { port, probe } = fixture()
     const session = http2.connect(`http://127.0.0.1:${port}`)
