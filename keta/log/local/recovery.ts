@@ -25,6 +25,11 @@ export interface Segment {
   readonly sizeBytes: number
 }
 
+interface RecoveredSegment extends Segment {
+  /** Where its last frame begins; its size if it has none. */
+  readonly lastFrameAt: number
+}
+
 export interface RecoveryProgress {
   readonly bytesRead: number
   readonly bytesTotal: number
@@ -68,7 +73,12 @@ export async function recoverSegments(options: RecoveryOptions): Promise<Segment
   try {
     const found = await findSegments(options)
     const segments = await verifyAll(found, options)
-    return segments.length > 0 ? segments : [await createFirstSegment(options)]
+    const last = segments.at(-1)
+    if (last === undefined) {
+      return [await createFirstSegment(options)]
+    }
+    await makeTailDurable(last, options)
+    return segments
   } catch (error) {
     throw diskFailure(error, `recovery of the log in ${options.directory}`)
   }
@@ -89,9 +99,9 @@ async function findSegments({ disk, directory }: RecoveryOptions): Promise<Found
   return found.sort((a, b) => a.baseOffset - b.baseOffset)
 }
 
-async function verifyAll(found: readonly Found[], options: RecoveryOptions): Promise<Segment[]> {
+async function verifyAll(found: readonly Found[], options: RecoveryOptions): Promise<RecoveredSegment[]> {
   const bytesTotal = found.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
-  const segments: Segment[] = []
+  const segments: RecoveredSegment[] = []
   let bytesBefore = 0
   for (const [index, segment] of found.entries()) {
     const previous = segments.at(-1)
@@ -111,17 +121,19 @@ async function verifySegment(
   isLast: boolean,
   options: RecoveryOptions,
   progress: (bytesRead: number) => void,
-): Promise<Segment> {
+): Promise<RecoveredSegment> {
   const { path, baseOffset, sizeBytes } = found
   const seed = frameSeed(options.logId, baseOffset)
   const file = await options.disk.open(path, 'read')
   let damage: Damage | undefined
   let endOffset = baseOffset
+  let lastFrameAt: number | undefined
   try {
     damage = await headerDamage(file, found, options.logId)
     if (damage === undefined) {
       const scanner = new SegmentScanner(file, seed, SEGMENT_HEADER_BYTES, sizeBytes, baseOffset)
-      while ((await scanner.nextFrames()).length > 0) {
+      for (let frames = await scanner.nextFrames(); frames.length > 0; frames = await scanner.nextFrames()) {
+        lastFrameAt = frames.at(-1)?.position
         progress(scanner.position)
       }
       damage = scanner.damage
@@ -130,14 +142,13 @@ async function verifySegment(
   } finally {
     await file.close()
   }
-  if (damage === undefined) {
-    progress(sizeBytes)
-    return { path, baseOffset, endOffset, sizeBytes }
+  if (damage !== undefined) {
+    await refuseUnlessTornTail(found, damage, endOffset, isLast, seed, options.disk)
+    await cutTail(found, damage, options)
   }
-  await refuseUnlessTornTail(found, damage, endOffset, isLast, seed, options.disk)
-  await cutTail(found, damage, options)
   progress(sizeBytes)
-  return { path, baseOffset, endOffset, sizeBytes: damage.position }
+  const goodBytes = damage?.position ?? sizeBytes
+  return { path, baseOffset, endOffset, sizeBytes: goodBytes, lastFrameAt: lastFrameAt ?? goodBytes }
 }
 
 /** Never torn: a segment gets its name only when its header is durable. */
@@ -224,6 +235,24 @@ async function keepAside(path: string, position: number, options: RecoveryOption
   }
   await disk.syncDirectory(directory)
   return target
+}
+
+/**
+ * Whatever was found will be served, so it must outlast a power failure, also if the process before this one died
+ * between write and sync. After a sync that failed, Linux holds pages that reads see and no later sync writes
+ * out: hence the last frame, the only one that can be in that state, is written again.
+ */
+async function makeTailDurable(last: RecoveredSegment, { disk, directory }: RecoveryOptions): Promise<void> {
+  const file = await disk.open(last.path, 'write')
+  try {
+    const frame = Buffer.allocUnsafeSlow(last.sizeBytes - last.lastFrameAt)
+    await readFully(file, frame, last.lastFrameAt)
+    await writeFully(file, frame, last.lastFrameAt)
+    await file.datasync()
+  } finally {
+    await file.close()
+  }
+  await disk.syncDirectory(directory)
 }
 
 function tornFiles(names: readonly string[]): { readonly name: string; readonly number: number }[] {
