@@ -100,14 +100,21 @@ describe('answers of the Watch service', () => {
   it('are cut between events for watchers that ask for fragments, as etcd cuts them', () => {
     const limits = fc.oneof(
       fc.integer({ min: 50, max: 1500 }).map((bytes) => ({ bytes })),
-      // Exactly what a fragment with so many events takes.
-      fc.nat(11).map((events) => ({ events })),
+      // Exactly what an answer with so many events takes, marked as a fragment or not.
+      fc.record({ events: fc.nat(11), fragment: fc.boolean() }),
     )
     fc.assert(
       fc.property(fc.array(happenings, { minLength: 1, maxLength: 12 }), limits, ids, (list, at, watchId) => {
         const messages = messagesOf(list)
-        const exactly = { header: headers.message(12), watchId, fragment: true }
-        const limit = 'bytes' in at ? at.bytes : bytesOf({ ...exactly, events: messages.slice(0, at.events) }).length
+        const limit =
+          'bytes' in at
+            ? at.bytes
+            : bytesOf({
+                header: headers.message(12),
+                watchId,
+                fragment: at.fragment,
+                events: messages.slice(0, at.events),
+              }).length
         const answers = new WatchAnswers(headers, limit)
         const answer = { kind: 'events', watchId, revision: 12, events: eventsOf(list), fragment: true } as const
         const base = { header: headers.message(12), watchId }
