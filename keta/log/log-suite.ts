@@ -53,6 +53,13 @@ export function describeLog(name: string, open: () => Promise<LogUnderTest>): vo
       expect(Buffer.compare(found[2] ?? bytes('none'), big)).to.equal(0)
     })
 
+    it('does not see what a caller does to its records once the append has resolved', async () => {
+      const record = Buffer.from('as appended')
+      await log.append([record])
+      record.fill(0)
+      expect(await texts(log, log.startOffset)).to.deep.equal(['as appended'])
+    })
+
     it('keeps a batch of 1,000 records', async () => {
       const wanted = Array.from({ length: 1000 }, (_, index) => `record ${index}`)
       await log.append(wanted.map(bytes))
@@ -158,7 +165,7 @@ export async function readAll(log: Log, fromOffset: number): Promise<LogRecord[]
   const records: LogRecord[] = []
   for await (const batch of log.read(fromOffset)) {
     for (const { offset, bytes: view } of batch) {
-      records.push({ offset, bytes: view.slice() })
+      records.push({ offset, bytes: new Uint8Array(view) })
     }
   }
   return records

@@ -77,9 +77,16 @@ export class FaultyDisk implements Disk {
     this.syncsUntilFailure = Number.POSITIVE_INFINITY
   }
 
-  /** The bytes of a file as reads see them, to look at or to change. */
-  bytesOf(path: string): Buffer {
-    return this.#contentOf(path).current
+  /** A copy of all files as reads see them, by path. */
+  files(): Map<string, Buffer> {
+    return new Map([...this.#entries].map(([path, { current }]) => [path, Buffer.from(current)]))
+  }
+
+  /** Puts a durable file there, or in the place of the one that is. */
+  place(path: string, bytes: Uint8Array): void {
+    const content: Content = { current: Buffer.from(bytes), durable: Buffer.from(bytes), unsynced: [] }
+    this.#entries.set(path, content)
+    this.#durableEntries.set(path, content)
   }
 
   async open(path: string, mode: OpenMode): Promise<DiskFile> {

@@ -27,7 +27,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       sizes: fc.array(fc.oneof(fc.nat(40), fc.integer({ min: 1000, max: 9000 })), { minLength: 1, maxLength: 4 }),
     }),
   },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('drop' as const), share: fc.double({ min: 0, max: 1, noNaN: true }) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('drop' as const), share: fc.constantFrom(0.4, 0.8, 1) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom('crash' as const, 'kill' as const), changesBefore: fc.nat(14) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('dies while starting' as const), changesBefore: fc.nat(6) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('sync fails' as const), syncsBefore: fc.nat(4) }) },

@@ -45,7 +45,11 @@ export class SnapshotSum {
   add(chunk: Uint8Array): Buffer {
     const header = Buffer.alloc(CHUNK_HEADER_BYTES)
     header.writeUInt32LE(chunk.length, 0)
-    this.#crc = crc32(chunk, crc32(header.subarray(0, 4), this.#crc))
+    this.#crc = crc32(header.subarray(0, 4), this.#crc)
+    if (chunk.length > 0) {
+      // zlib forgets the seed when given nothing.
+      this.#crc = crc32(chunk, this.#crc)
+    }
     header.writeUInt32LE(this.#crc, 4)
     this.#chunks++
     this.#bytes += chunk.length

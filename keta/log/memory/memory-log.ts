@@ -49,7 +49,7 @@ export class MemoryLog implements Log {
     if (refusal !== undefined) {
       return Promise.reject(refusal)
     }
-    this.#inFlight = this.#append(records.map((record) => record.slice()))
+    this.#inFlight = this.#append(records.map((record) => new Uint8Array(record)))
     return this.#inFlight
   }
 

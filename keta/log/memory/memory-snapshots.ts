@@ -9,7 +9,7 @@ export class MemorySnapshots implements SnapshotStore {
   async save(offset: number, chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<SnapshotInfo> {
     const copies: Uint8Array[] = []
     for await (const chunk of chunks) {
-      copies.push(chunk.slice())
+      copies.push(new Uint8Array(chunk))
     }
     this.#snapshots.set(offset, copies)
     this.#damaged.delete(offset)
@@ -28,7 +28,7 @@ export class MemorySnapshots implements SnapshotStore {
       throw new LogError('CORRUPT', `the snapshot of offset ${offset} is ${chunks === undefined ? 'not there' : 'damaged'}`)
     }
     for (const chunk of chunks) {
-      yield chunk.slice()
+      yield new Uint8Array(chunk)
     }
   }
 
