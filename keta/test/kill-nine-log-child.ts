@@ -1,0 +1,45 @@
+/**
+ * The process that kill-nine-log.test.ts kills: appends batches as fast as the log takes them, saves snapshots and drops
+ * what they cover, and says on stdout, one line each, what it was acknowledged. Arguments: data directory, seed.
+ */
+import { writeSync } from 'node:fs'
+import { openDataDir } from '../log/local/data-dir.ts'
+import { openLocalLog } from '../log/local/local-log.ts'
+import { openSnapshotFiles } from '../log/local/snapshot-files.ts'
+import type { SnapshotStore } from '../log/snapshots.ts'
+import { KILL_NINE_SEGMENT_BYTES, batchAt, snapshotAt } from './kill-nine-log-content.ts'
+
+const SNAPSHOT_EVERY_BATCHES = 25
+const STDOUT = 1
+
+const [directory = '', seed = '0'] = process.argv.slice(2)
+await run(directory, Number(seed))
+
+async function run(path: string, contentSeed: number): Promise<never> {
+  const dataDir = openDataDir(path)
+  const { logId, logDirectory, snapshotDirectory } = dataDir
+  const snapshots = await openSnapshotFiles({ directory: snapshotDirectory, logId })
+  const log = await openLocalLog({ directory: logDirectory, logId, segmentBytes: KILL_NINE_SEGMENT_BYTES })
+  say(`started ${log.endOffset}`)
+  for (let count = 1; ; count++) {
+    const batch = batchAt(contentSeed, log.endOffset)
+    await log.append(batch)
+    say(`acknowledged ${log.endOffset}`)
+    if (count % SNAPSHOT_EVERY_BATCHES === 0) {
+      await snapshot(snapshots, contentSeed, log.endOffset - 1)
+      const oldest = (await snapshots.list()).at(-1)
+      await log.dropBefore((oldest?.offset ?? -1) + 1)
+    }
+  }
+}
+
+async function snapshot(snapshots: SnapshotStore, contentSeed: number, offset: number): Promise<void> {
+  await snapshots.save(offset, snapshotAt(contentSeed, offset))
+  say(`snapshot ${offset}`)
+  await snapshots.prune(2)
+}
+
+/** At once and into the pipe, so that what was said before the kill arrives. */
+function say(line: string): void {
+  writeSync(STDOUT, `${line}\n`)
+}
