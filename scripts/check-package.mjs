@@ -7,7 +7,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ROOT, setUpOrExit } from './setup.mjs'
 
-const UNWANTED = /\.test\.|^keta\/|^dist\/keta\/test\/|^scripts\/|^node_modules\/|-suite\.js$|\.tsbuildinfo$/
+const UNWANTED =
+  /\.(test|fixture|arbitraries)\.|^keta\/|^dist\/keta\/(test\/|.*-suite\.)|^scripts\/|^node_modules\/|\.tsbuildinfo$/
 /** Folders that become entry points of the package as soon as they exist, with the export that they need. */
 const PUBLIC_FOLDERS = { spi: './spi', backends: './backends/*', conformance: './conformance' }
 
@@ -51,7 +52,7 @@ for (const [name, target] of Object.entries(manifest.exports)) {
   })
 }
 for (const [folder, name] of Object.entries(PUBLIC_FOLDERS)) {
-  const exists = [...packed].some((path) => path.startsWith(`dist/${folder}/`))
+  const exists = [...packed].some((path) => path.startsWith(`dist/${folder}/`) && path.endsWith('/index.js'))
   if (exists && !(name in manifest.exports)) problems.push(`${folder}/ is built, but "${name}" is not exported`)
 }
 for (const path of packed) {

@@ -25,7 +25,7 @@ const SOURCES = ['keta', 'spi', 'backends', 'conformance']
 const BUILD_INPUTS = ['package.json', 'package-lock.json', 'tsconfig.json', 'config/tsconfig.build.json']
 /** What the running program reads besides compiled TypeScript. */
 const ASSET = /\.(js|d\.ts|html|css|svg)$/
-const TEST = /\.test\.ts$|^keta\/test\//
+const TEST = /\.(test|fixture|arbitraries)\.ts$|-suite\.ts$|^keta\/test\//
 /** Outside dist/, which a build replaces as a whole. */
 const BUILD_STAMP = '.cache/built-from'
 const LOCK = '.cache/setup.lock'
