@@ -67,7 +67,7 @@ class ProcessServer implements TestServer {
     const child = spawn(command, this.#options.arguments(join(this.dataDir, 'data')), {
       detached: true,
       stdio: ['ignore', output, output],
-      env: { ...process.env, ...environment },
+      env: { ...foreignEnvironment(), ...environment },
     })
     closeSync(output)
     this.#adopt(child)
@@ -131,6 +131,11 @@ class ProcessServer implements TestServer {
     await this.#ended
     clearTimeout(timer)
   }
+}
+
+/** Without the variables that would configure a server behind the test's back. */
+function foreignEnvironment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(ETCD|KETA)_/.test(name)))
 }
 
 function signalGroup(pid: number, signal: NodeJS.Signals): void {

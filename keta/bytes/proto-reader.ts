@@ -7,6 +7,10 @@
 import type { Key } from './key.ts'
 import { WIRE_BYTES, WIRE_FIXED32, WIRE_FIXED64, WIRE_VARINT } from './proto-writer.ts'
 
+/** Groups are of old protobuf dialects: nothing here has any, so they are only ever passed over. */
+const WIRE_START_GROUP = 3
+const WIRE_END_GROUP = 4
+
 /** The bytes are not a message of the expected type. */
 export class MalformedMessage extends Error {
   override readonly name = 'MalformedMessage'
@@ -57,6 +61,9 @@ export class ProtoReader {
         return
       case WIRE_FIXED32:
         this.#advance(4)
+        return
+      case WIRE_START_GROUP:
+        this.#skipGroup()
         return
       default:
         throw new MalformedMessage(`illegal wire type ${this.wireType}`)
@@ -112,6 +119,18 @@ export class ProtoReader {
   message(): ProtoReader {
     const start = this.#content()
     return new ProtoReader(this.#bytes, start, this.#position)
+  }
+
+  /** To the end of the group, and of the groups in it; like etcd's decoder, whatever numbers their ends carry. */
+  #skipGroup(): void {
+    for (let depth = 1; depth > 0; ) {
+      if (this.#position >= this.#end) throw new MalformedMessage('a group does not end')
+      this.#varint()
+      this.wireType = this.#low & 7
+      if (this.wireType === WIRE_START_GROUP) depth++
+      else if (this.wireType === WIRE_END_GROUP) depth--
+      else this.skip()
+    }
   }
 
   /** Passes over a length-delimited field; returns where its content starts, it ends at the new position. */

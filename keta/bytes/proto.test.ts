@@ -91,6 +91,14 @@ describe('ProtoReader', () => {
     expect(reader.int()).to.equal(6)
   })
 
+  it('passes over groups, also nested ones, as etcd does', () => {
+    const reader = new ProtoReader(Uint8Array.of(0x0b, 0x13, 0x0a, 0x01, 0x0c, 0x08, 0x05, 0x14, 0x0c, 0x10, 0x07))
+    expect(reader.next()).to.equal(1)
+    reader.skip()
+    expect(reader.next()).to.equal(2)
+    expect(reader.int()).to.equal(7)
+  })
+
   const malformed: readonly (readonly [string, readonly number[]])[] = [
     ['field number 0', [0x00, 0x00]],
     ['a truncated tag', [0x80]],
@@ -101,7 +109,9 @@ describe('ProtoReader', () => {
     ['a length of 2^32 + 1', [0x0a, 0x81, 0x80, 0x80, 0x80, 0x10, 0x01]],
     ['a fixed64 cut short', [0x09, 1, 2, 3]],
     ['a fixed32 cut short', [0x0d, 1, 2, 3]],
-    ['a group', [0x0b, 0x0c]],
+    ['a group without an end', [0x0b, 0x13, 0x14]],
+    ['the end of no group', [0x0c]],
+    ['an illegal wire type in a group', [0x0b, 0x0e, 0x0c]],
   ]
   for (const [what, bytes] of malformed) {
     it(`refuses ${what}`, () => {

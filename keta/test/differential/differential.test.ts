@@ -33,6 +33,10 @@ describe('keta beside a real etcd', function () {
       if (!left || !right) throw new Error('two servers gave fewer connections')
       try {
         total += await runSession(left, right, seed)
+      } catch (error) {
+        for (const server of servers)
+          process.stderr.write(`end of the log of ${server.name}:\n${firstFailure(server.log())}\n`)
+        throw error
       } finally {
         for (const connection of connections) connection.close()
         await Promise.all(servers.map((server) => server.stop()))
@@ -62,4 +66,10 @@ async function runSession(left: Connection, right: Connection, seed: number): Pr
   } finally {
     session.close()
   }
+}
+
+/** What a server that ended had to say about it, without its stack. */
+function firstFailure(log: string): string {
+  const at = log.search(/panic|fatal/i)
+  return at === -1 ? log.slice(-1500) : log.slice(Math.max(0, at - 300), at + 900)
 }

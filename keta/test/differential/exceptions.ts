@@ -3,7 +3,12 @@
  *
  * Besides these fields: events of one watch are compared as one list, whatever answers they came in
  * (`watch-tape.ts` checks what every division must hold), and for bytes that are no message only the code is compared,
- * because the text is that of the protobuf library.
+ * because the text is that of the protobuf library. HashKV is not asked for a revision that was compacted at: until
+ * its next start etcd remembers what it hashed during that compaction, and answers that.
+ *
+ * Not sent at all: a transaction that puts a key inside a range that it deletes without end (range_end "\0"). etcd's
+ * check for duplicates misses it; a compaction at that revision then loses the key's new version, and the next read of
+ * it ends the process ("range failed to find revision pair").
  */
 
 export type Treatment =
@@ -39,7 +44,7 @@ export const EXCEPTIONS: readonly Exception[] = [
   { message: 'etcdserverpb.StatusResponse', field: 'version', treatment: 'any', why: 'each has its own releases' },
   { message: 'etcdserverpb.StatusResponse', field: 'leader', treatment: 'zero or not', why: RANDOM_ID },
   { message: 'etcdserverpb.StatusResponse', field: 'dbSize', treatment: 'zero or not', why: OWN_STORAGE },
-  { message: 'etcdserverpb.StatusResponse', field: 'dbSizeInUse', treatment: 'zero or not', why: OWN_STORAGE },
+  { message: 'etcdserverpb.StatusResponse', field: 'dbSizeInUse', treatment: 'any', why: OWN_STORAGE },
   { message: 'etcdserverpb.StatusResponse', field: 'raftIndex', treatment: 'zero or not', why: OWN_LOG },
   { message: 'etcdserverpb.StatusResponse', field: 'raftAppliedIndex', treatment: 'zero or not', why: OWN_LOG },
   { message: 'etcdserverpb.StatusResponse', field: 'raftTerm', treatment: 'zero or not', why: OWN_LOG },

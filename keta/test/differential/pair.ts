@@ -21,6 +21,8 @@ export interface World {
   revision: bigint
   /** 0 if nothing was compacted. */
   compacted: bigint
+  /** Every revision that was compacted at. */
+  readonly compactions: Set<bigint>
   /** Granted and not revoked. */
   readonly leases: Set<bigint>
 }
@@ -31,7 +33,7 @@ export class Pair {
   readonly left: Connection
   readonly right: Connection
   readonly names: Names
-  readonly world: World = { revision: 1n, compacted: 0n, leases: new Set() }
+  readonly world: World = { revision: 1n, compacted: 0n, compactions: new Set(), leases: new Set() }
   /** Requests sent to each server so far. */
   requests = 0
   readonly #seed: number

@@ -37,6 +37,7 @@ export const PHASES: Readonly<Record<string, Phase>> = {
     [4, steps.put],
     [20, steps.txn],
     [1, steps.largeTxn],
+    [1, steps.deletesTxn],
     [1, steps.lease],
   ]),
   leases: random([

@@ -83,14 +83,23 @@ export async function compact(pair: Pair, random: Random): Promise<void> {
     ? someRevision(random, world)
     : world.compacted + (world.revision - world.compacted) / BigInt(2 + random.below(4))
   const request = create(CompactionRequestSchema, { revision, physical: random.oneIn(2) })
-  if ((await pair.call(KV.method.compact, request)) !== undefined) world.compacted = revision
+  if ((await pair.call(KV.method.compact, request)) === undefined) return
+  world.compacted = revision
+  world.compactions.add(revision)
 }
 
 /** The hashes cover everything that is stored: keys, values, revisions, versions, leases. */
 export async function hashKv(pair: Pair, random: Random): Promise<void> {
-  const { world } = pair
-  for (const revision of [0n, world.revision, world.compacted, someRevision(random, world)]) {
-    await pair.call(Maintenance.method.hashKV, create(HashKVRequestSchema, { revision }))
+  const { revision, compacted, compactions } = pair.world
+  const revisions = [
+    0n,
+    revision,
+    revision + 1n,
+    compacted + BigInt(random.below(Number(revision - compacted) + 1)),
+    1n,
+  ]
+  for (const asked of revisions.filter((candidate) => !compactions.has(candidate))) {
+    await pair.call(Maintenance.method.hashKV, create(HashKVRequestSchema, { revision: asked }))
   }
 }
 

@@ -47,7 +47,10 @@ export class Session {
     const { pair } = session
     await pair.call(KV.method.range, create(RangeRequestSchema, { key: NUL, rangeEnd: NUL }))
     const hash = await pair.call(Maintenance.method.hashKV, create(HashKVRequestSchema))
-    if (hash && hash.compactRevision > 0n) pair.world.compacted = hash.compactRevision
+    if (hash && hash.compactRevision > 0n) {
+      pair.world.compacted = hash.compactRevision
+      pair.world.compactions.add(hash.compactRevision)
+    }
     await session.everything.create({ key: NUL, rangeEnd: NUL, prevKv: true, startRevision: pair.world.compacted })
     return session
   }

@@ -11,7 +11,7 @@ import {
 import { anyKey, anyLease, anyRange, anyTtl, hugeValue, LEASE_IDS, ODD_TTLS, someRevision } from './choices.ts'
 import { compact, deleteRequest, enumValue, putRequest, readRequest } from './requests.ts'
 import type { Session } from './session.ts'
-import { hugeTxn, readOnlyTxn, txnRequest } from './transactions.ts'
+import { deletesOnlyTxn, hugeTxn, readOnlyTxn, txnRequest } from './transactions.ts'
 import type { WatchInit } from './watch-pair.ts'
 
 export type Step = (session: Session) => Promise<unknown>
@@ -31,6 +31,8 @@ export const put: Step = ({ pair, random }) => pair.call(KV.method.put, putReque
 export const remove: Step = ({ pair, random }) => pair.call(KV.method.deleteRange, deleteRequest(random))
 export const txn: Step = ({ pair, random }) => pair.call(KV.method.txn, txnRequest(random, pair.world))
 export const largeTxn: Step = ({ pair, random }) => pair.call(KV.method.txn, hugeTxn(random))
+
+export const deletesTxn: Step = ({ pair, random }) => pair.call(KV.method.txn, deletesOnlyTxn(random))
 
 export const hugePut: Step = ({ pair, random }) =>
   pair.call(KV.method.put, create(PutRequestSchema, { key: anyKey(random), value: hugeValue(random) }))
