@@ -1,3 +1,4 @@
+/** The real etcd as a test server: its whole life, and the reasons it gives when it does not start. */
 import { existsSync, readdirSync } from 'node:fs'
 import { expect } from 'chai'
 import { ensureEtcd, startEtcd } from './etcd.ts'

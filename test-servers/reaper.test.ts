@@ -1,3 +1,4 @@
+/** What the reaper does for a test run that can no longer do it itself. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync } from 'node:fs'

@@ -10,9 +10,13 @@ export function getAt(parts: StoreParts, key: Key, atRevision: number): StoredVe
   return parts.index.get(key)?.liveAt(atRevision)
 }
 
-/** See `ReadView.range`. */
+/**
+ * See `ReadView.range`.
+ * @param current the newest revision that has changes: of the committed store, or of the open write that has made some
+ */
 export function rangeAt(
   parts: StoreParts,
+  current: number,
   range: KeyRange,
   atRevision: number,
   limit: number,
@@ -26,7 +30,7 @@ export function rangeAt(
     return { versions, count: 1 }
   }
   const wanted = countOnly ? 0 : limit > 0 ? limit : Number.POSITIVE_INFINITY
-  if (wanted === 0 && isEverything(range) && atRevision === parts.revision) return { versions, count: parts.keyCount }
+  if (wanted === 0 && isEverything(range) && atRevision === current) return { versions, count: parts.keyCount }
   let count = 0
   parts.index.scan(range.start, range.end, (history) => {
     const version = history.liveAt(atRevision)

@@ -40,6 +40,18 @@ describe('a store', () => {
     expect(store.revision).to.equal(1)
   })
 
+  it('counts the keys before an open write and those that the write sees', () => {
+    const store = createStore()
+    write(store, 'a=1', 'b=1')
+    const txn = store.begin()
+    txn.put(at('c'), Buffer.alloc(0), 0n)
+    const counts = [2, 3].map((revision) => txn.range(EVERYTHING, revision, 0, true).count)
+    txn.deleteRange(EVERYTHING)
+    const countsAfterDelete = [2, 3].map((revision) => txn.range(EVERYTHING, revision, 0, true).count)
+    txn.commit()
+    expect([...counts, ...countsAfterDelete, store.range(EVERYTHING, 3, 0, true).count]).to.deep.equal([2, 3, 2, 0, 0])
+  })
+
   it('copies values, keeps leases with all their bits and encodes as protobuf does', () => {
     const store = createStore()
     const txn = store.begin()

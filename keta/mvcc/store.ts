@@ -66,7 +66,7 @@ export class MvccStore implements Store {
   }
 
   range(range: KeyRange, atRevision: number, limit: number, countOnly = false): RangeResult {
-    return rangeAt(this.#parts, range, atRevision, limit, countOnly)
+    return rangeAt(this.#parts, this.#parts.revision, range, atRevision, limit, countOnly)
   }
 
   commits(fromRevision: number, maxRevisions: number, maxBytes: number): readonly Commit[] {

@@ -41,7 +41,7 @@ export class StoreWriteTxn implements WriteTxn {
   }
 
   range(range: KeyRange, atRevision: number, limit: number, countOnly = false): RangeResult {
-    return rangeAt(this.#parts, range, atRevision, limit, countOnly)
+    return rangeAt(this.#parts, this.revision, range, atRevision, limit, countOnly)
   }
 
   put(

@@ -10,6 +10,9 @@ export interface Names {
   readonly right: string
 }
 
+/** How much is printed on both sides of a difference. */
+const CONTEXT = 1000
+
 /** A message as its fields. */
 type Fields = Record<string, unknown>
 
@@ -40,19 +43,24 @@ export function compareAnswers(
 
 /** Changes the given messages where an exception applies. */
 export function compareMessages(schema: DescMessage, left: Message, right: Message, names: Names): string | undefined {
-  const shown = [show(left), show(right)] as const
   forgive(left, right)
   const equal = Buffer.compare(toBinary(schema, left), toBinary(schema, right)) === 0
-  return equal ? undefined : difference(names, ...shown)
+  return equal ? undefined : difference(names, show(left), show(right))
 }
 
 export function showAnswer(schema: DescMessage, answer: Answer): string {
   return answer.ok ? show(fromBinary(schema, answer.bytes)) : `code ${answer.code}: ${answer.text}`
 }
 
+/** Of long texts, what surrounds the first difference. */
 export function difference(names: Names, left: string, right: string): string {
   const width = Math.max(names.left.length, names.right.length)
-  return `${names.left.padEnd(width)} ${left}\n${names.right.padEnd(width)} ${right}`
+  let start = 0
+  while (start < left.length && left[start] === right[start]) start++
+  const from = Math.max(0, start - CONTEXT)
+  const cut = (text: string): string =>
+    `${from > 0 ? '…' : ''}${text.slice(from, start + CONTEXT)}${text.length > start + CONTEXT ? '…' : ''}`
+  return `${names.left.padEnd(width)} ${cut(left)}\n${names.right.padEnd(width)} ${cut(right)}`
 }
 
 /** Makes equal what may differ, in a message and all messages in it. */
