@@ -40,7 +40,17 @@ export function report(measured: Measurements): string {
 function operationsTable(rows: readonly Compared[]): readonly string[] {
   return table(
     'Operations',
-    ['workload', 'keta ops/s', 'etcd ops/s', 'ratio', 'keta p50/p99', 'etcd p50/p99', 'keta CPU µs/op', 'etcd CPU µs/op', 'CPU ratio'],
+    [
+      'workload',
+      'keta ops/s',
+      'etcd ops/s',
+      'ratio',
+      'keta p50/p99',
+      'etcd p50/p99',
+      'keta CPU µs/op',
+      'etcd CPU µs/op',
+      'CPU ratio',
+    ],
     rows.map(({ name, keta, etcd }) => [
       name,
       keta.perSecond.toFixed(0),
@@ -58,7 +68,17 @@ function operationsTable(rows: readonly Compared[]): readonly string[] {
 function watchTable(rows: readonly Compared[]): readonly string[] {
   return table(
     'Watch: from the start of a put to the event in the client',
-    ['shape', 'keta event', 'etcd event', 'keta last watcher', 'etcd last watcher', 'keta put', 'etcd put', 'keta CPU µs/event', 'etcd CPU µs/event'],
+    [
+      'shape',
+      'keta event',
+      'etcd event',
+      'keta last watcher',
+      'etcd last watcher',
+      'keta put',
+      'etcd put',
+      'keta CPU µs/event',
+      'etcd CPU µs/event',
+    ],
     rows.map(({ name, keta, etcd }) => [
       name,
       latency(keta.p50, keta.p99),
@@ -91,7 +111,14 @@ function largeTable(rows: readonly LargeResult[]): readonly string[] {
 function table(title: string, head: readonly string[], rows: readonly (readonly string[])[]): readonly string[] {
   if (rows.length === 0) return []
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
-  return [`## ${title}`, '', line(head), line(head.map((_, index) => (index === 0 ? '---' : '---:'))), ...rows.map(line), '']
+  return [
+    `## ${title}`,
+    '',
+    line(head),
+    line(head.map((_, index) => (index === 0 ? '---' : '---:'))),
+    ...rows.map(line),
+    '',
+  ]
 }
 
 function ratio(a: number, b: number): string {

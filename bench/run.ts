@@ -34,7 +34,10 @@ const core: CoreCost = await measureCore()
 progress(`own core: ${core.cpuPerPut.toFixed(1)} µs CPU per put`)
 const compared = await compareAll(CASES.filter((one) => one.name.includes(values.only)))
 const large: readonly LargeResult[] = Number(values.keys) > 0 ? await measureLarge(loadgen, Number(values.keys)) : []
-writeFileSync(values.output, report({ compared, core, large, cores: cpus().length, model: cpus()[0]?.model ?? 'unknown' }))
+writeFileSync(
+  values.output,
+  report({ compared, core, large, cores: cpus().length, model: cpus()[0]?.model ?? 'unknown' }),
+)
 progress(`wrote ${values.output}`)
 
 async function compareAll(cases: readonly Case[]): Promise<readonly Compared[]> {

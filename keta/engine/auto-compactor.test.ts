@@ -2,7 +2,7 @@
 import { expect } from 'chai'
 import { RequestFailure } from '../command/failure.ts'
 import { AutoCompactor } from './auto-compactor.ts'
-import { ManualClock } from './manual-clock.ts'
+import { ManualClock } from './manual-clock.fixture.ts'
 import type { AutoCompaction } from './ports.ts'
 
 const MINUTE = 60_000
@@ -63,7 +63,9 @@ describe('automatic compaction', () => {
   })
 
   it('takes "already compacted" for what it is', async () => {
-    const { clock, store } = start({ mode: 'revision', retention: 1 }, () => Promise.reject(new RequestFailure('COMPACTED')))
+    const { clock, store } = start({ mode: 'revision', retention: 1 }, () =>
+      Promise.reject(new RequestFailure('COMPACTED')),
+    )
     store.revision = 10
     await clock.advance(10 * MINUTE)
   })

@@ -3,6 +3,7 @@
  * `revision` keeps so many of the newest revisions. Off by default, as in etcd.
  */
 import { RequestFailure } from '../command/failure.ts'
+import { inBackground } from './background.ts'
 import type { AutoCompaction, Clock, EngineLogger, Timer } from './ports.ts'
 
 const HOUR_MS = 3_600_000
@@ -42,7 +43,7 @@ export class AutoCompactor {
     const delay = mode === 'revision' ? REVISION_INTERVAL_MS : this.#intervalMs() / SAMPLES_PER_INTERVAL
     this.#timer = this.#ports.clock.setTimer(delay, () => {
       const target = this.#target()
-      if (target !== undefined) void this.#compact(target)
+      if (target !== undefined) inBackground(this.#compact(target), 'automatic compaction', this.#ports.logger)
       this.#arm()
     })
   }

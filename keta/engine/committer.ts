@@ -53,7 +53,8 @@ export class Committer {
     const { baseOffset } = await log.append([record])
     this.#expectInPlace(baseOffset)
     const applied = state.apply(baseOffset, record)
-    if (applied.status !== 'claimed') throw new LogProtocolError(`the claim at offset ${baseOffset} was ${applied.status}`)
+    if (applied.status !== 'claimed')
+      throw new LogProtocolError(`the claim at offset ${baseOffset} was ${applied.status}`)
     this.#chain = chain
   }
 
@@ -86,7 +87,11 @@ export class Committer {
     }
     const took = clock.now() - started
     if (took > SLOW_APPLY_MS) {
-      logger.warn('apply request took too long', { took: `${took.toFixed(0)}ms`, expected: `${SLOW_APPLY_MS}ms`, commands: batch.length })
+      logger.warn('apply request took too long', {
+        took: `${took.toFixed(0)}ms`,
+        expected: `${SLOW_APPLY_MS}ms`,
+        commands: batch.length,
+      })
     }
     onBatch(bytes)
   }
@@ -95,7 +100,8 @@ export class Committer {
     const { state, quota, onCommit, onApplied, onNoSpace } = this.#ports
     const hasRoom = quota.hasRoomFor(proposal.command)
     const applied = state.apply(offset, record, proposal.command)
-    if (applied.status !== 'applied') throw new LogProtocolError(`own record at offset ${offset} was ${describe(applied)}`)
+    if (applied.status !== 'applied')
+      throw new LogProtocolError(`own record at offset ${offset} was ${describe(applied)}`)
     if (applied.failure !== undefined) {
       refuse(proposal, new RequestFailure(applied.failure))
       return

@@ -6,7 +6,7 @@ import { MemoryLog } from '../log/memory/memory-log.ts'
 import { MemorySnapshots } from '../log/memory/memory-snapshots.ts'
 import type { WatchAnswer } from '../watch/watch.ts'
 import { type OpenedEngine, openEngine } from './engine.ts'
-import { ManualClock } from './manual-clock.ts'
+import { ManualClock } from './manual-clock.fixture.ts'
 import type { EngineOptions } from './ports.ts'
 import { REQUEST_TIMEOUT_MS } from './proposer.ts'
 
@@ -53,7 +53,17 @@ function get(engine: OpenedEngine, key: string): string | undefined {
 function rangeOf(key: Key): RangeOperation {
   const bounds = { minModRevision: 0, maxModRevision: 0, minCreateRevision: 0, maxCreateRevision: 0 }
   const flags = { serializable: false, keysOnly: false, countOnly: false }
-  return { kind: 'range', key, rangeEnd: '' as Key, limit: 0, revision: 0, sortOrder: 0, sortTarget: 0, ...flags, ...bounds }
+  return {
+    kind: 'range',
+    key,
+    rangeEnd: '' as Key,
+    limit: 0,
+    revision: 0,
+    sortOrder: 0,
+    sortTarget: 0,
+    ...flags,
+    ...bounds,
+  }
 }
 
 function countAppends(log: MemoryLog): { count: number } {
@@ -71,7 +81,7 @@ async function outcomeOf(clock: ManualClock, promise: Promise<unknown>): Promise
   let outcome = 'pending'
   promise.then(
     () => (outcome = 'done'),
-    (error: Error) => (outcome = error.message),
+    (error: unknown) => (outcome = error instanceof Error ? error.message : String(error)),
   )
   await clock.settle()
   return outcome
@@ -251,7 +261,9 @@ describe('engine quota, compaction, watches', () => {
     expect(get(engine, 'big')).to.have.length(250_000)
     expect(engine.alarms()).to.deep.equal([{ memberId: 2n, alarm: 1 }])
     expect(await outcomeOf(world.clock, engine.propose(put('a', '1')))).to.equal('NO_SPACE')
-    expect(await outcomeOf(world.clock, engine.propose({ kind: 'compact', revision: 2, physical: false }))).to.equal('done')
+    expect(await outcomeOf(world.clock, engine.propose({ kind: 'compact', revision: 2, physical: false }))).to.equal(
+      'done',
+    )
   })
 
   it('answers a physical compaction when the memory is free', async () => {
@@ -282,8 +294,9 @@ describe('engine quota, compaction, watches', () => {
     const flags = { progressNotify: false, noPut: false, noDelete: false, prevKv: false, fragment: false }
     stream.create({ key: keyFromText('k'), rangeEnd: '' as Key, startRevision: 1, watchId: 0n, ...flags })
     await world.clock.settle()
-    void engine.propose(put('k', '2'))
+    const second = engine.propose(put('k', '2'))
     await world.clock.settle()
+    await second
     expect(answers.map((answer) => answer.kind)).to.deep.equal(['created', 'events', 'events'])
     stream.close()
     await engine.stop()

@@ -278,6 +278,8 @@ class KetaEngine implements OpenedEngine {
   }
 
   #turn(): Promise<void> {
-    return new Promise((resolve) => this.#options.clock.soon(resolve))
+    return new Promise((resolve) => {
+      this.#options.clock.soon(resolve)
+    })
   }
 }

@@ -7,6 +7,7 @@ import { RequestFailure } from '../command/failure.ts'
 import { LeaseExpiry } from '../lease/expiry.ts'
 import type { Lessor } from '../lease/lessor.ts'
 import type { LeaseStatus } from './api.ts'
+import { inBackground } from './background.ts'
 import type { Clock, EngineLogger, Timer } from './ports.ts'
 
 /** etcd revokes at most 1000 leases a second, so that a mass expiry does not crowd out clients. */
@@ -93,7 +94,7 @@ export class LeaseKeeper {
 
   #expireDue(): void {
     for (const id of this.#expiry.takeDue(this.#ports.clock.now(), MAX_REVOKES_PER_ROUND)) {
-      void this.#revokeOnce(id)
+      inBackground(this.#revokeOnce(id), 'revoke of an expired lease', this.#ports.logger)
     }
     this.#arm(ROUND_INTERVAL_MS)
   }

@@ -55,7 +55,7 @@ export class Proposer {
   #flushScheduled = false
   #stopped = false
   #deadlineTimer: Timer | undefined
-  #idleWaiters: (() => void)[] = []
+  readonly #idleWaiters: (() => void)[] = []
 
   constructor(ports: ProposerPorts) {
     this.#ports = ports
@@ -85,7 +85,9 @@ export class Proposer {
     this.#deadlineTimer?.cancel()
     this.#refuseQueue()
     if (this.#inFlight.length > 0) {
-      await new Promise<void>((resolve) => this.#idleWaiters.push(resolve))
+      await new Promise<void>((resolve) => {
+        this.#idleWaiters.push(resolve)
+      })
     }
   }
 

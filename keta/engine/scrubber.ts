@@ -14,7 +14,7 @@ export class Scrubber {
   #scheduled = false
   #paused = false
   #stopped = false
-  #waiters: (() => void)[] = []
+  readonly #waiters: (() => void)[] = []
 
   constructor(clock: Clock, store: Store) {
     this.#clock = clock

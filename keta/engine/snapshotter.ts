@@ -5,6 +5,7 @@
 import type { Log } from '../log/log.ts'
 import type { SnapshotStore } from '../log/snapshots.ts'
 import type { StateMachine } from '../state/state-machine.ts'
+import { inBackground } from './background.ts'
 import type { EngineLogger } from './ports.ts'
 import type { Scrubber } from './scrubber.ts'
 
@@ -37,7 +38,7 @@ export class Snapshotter {
   logGrew(bytes: number): void {
     this.#bytesSince += bytes
     if (this.#bytesSince < Math.max(this.#ports.minLogBytes, this.#lastSizeBytes / 2)) return
-    void this.take()
+    inBackground(this.take(), 'snapshot', this.#ports.logger)
   }
 
   /** Takes one now, or joins the one being taken. Never rejects: a snapshot that fails costs only a longer replay. */

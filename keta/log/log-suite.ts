@@ -85,7 +85,10 @@ export function describeLog(name: string, open: () => Promise<LogUnderTest>): vo
         break
       }
       const both = await Promise.all([texts(log, log.startOffset), texts(log, log.startOffset)])
-      expect(both).to.deep.equal([['a', 'b'], ['a', 'b']])
+      expect(both).to.deep.equal([
+        ['a', 'b'],
+        ['a', 'b'],
+      ])
     })
 
     it('refuses a second append before the first has settled, and the first goes on', async () => {
@@ -102,7 +105,10 @@ export function describeLog(name: string, open: () => Promise<LogUnderTest>): vo
     })
 
     it('refuses an empty batch and goes on', async () => {
-      const refusal = await log.append([]).then(() => undefined, (error: unknown) => error)
+      const refusal = await log.append([]).then(
+        () => undefined,
+        (error: unknown) => error,
+      )
       expect(refusal).to.be.instanceOf(RangeError)
       await log.append([bytes('a')])
       expect(await texts(log, log.startOffset)).to.deep.equal(['a'])

@@ -26,9 +26,9 @@ export interface Log {
    * Appends the records as one atomic batch, at the end, in order. Resolves only when they are durable (fsync
    * or acks=all). At most one append may be in flight: a second call before the first has settled rejects.
    * The caller leaves the bytes of `records` alone until the promise settles.
-   * @throws LogError 'APPEND_FAILED': whether the batch is in the log is not known; the adapter accepts no further append
-   *   (its `cause` is a LogError 'NO_SPACE' when the device is full). 'APPEND_IN_FLIGHT': refused, the one in flight goes on.
-   *   'CLOSED'. A RangeError for an empty batch, or one larger than the adapter can hold: nothing was written.
+   * @throws LogError 'APPEND_FAILED': whether the batch is in the log is not known; the adapter accepts no further
+   *   append (its `cause` is a LogError 'NO_SPACE' when the device is full). 'APPEND_IN_FLIGHT': refused, the one in
+   *   flight goes on. 'CLOSED'. RangeError: an empty batch, or one larger than the adapter holds; nothing was written.
    */
   append(records: readonly Uint8Array[]): Promise<AppendReceipt>
 
@@ -50,7 +50,15 @@ export interface Log {
   close(): Promise<void>
 }
 
-export type LogErrorCode = 'APPEND_FAILED' | 'APPEND_IN_FLIGHT' | 'OUT_OF_RANGE' | 'CORRUPT' | 'CLOSED' | 'LOCKED' | 'NO_SPACE' | 'IO'
+export type LogErrorCode =
+  | 'APPEND_FAILED'
+  | 'APPEND_IN_FLIGHT'
+  | 'OUT_OF_RANGE'
+  | 'CORRUPT'
+  | 'CLOSED'
+  | 'LOCKED'
+  | 'NO_SPACE'
+  | 'IO'
 
 export class LogError extends Error {
   override readonly name = 'LogError'

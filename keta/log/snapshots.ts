@@ -10,8 +10,9 @@ export interface SnapshotInfo {
 
 export interface SnapshotStore {
   /**
-   * Writes a snapshot so that it is either found whole later or not at all. The chunks are pulled one by one; between them the event loop runs.
-   * @throws LogError 'NO_SPACE' or 'IO'; nothing is left behind then.
+   * Writes a snapshot so that it is either found whole later or not at all. The chunks are pulled one by one; between
+   * them the event loop runs. Chunks of about 1 MiB are loaded fastest.
+   * @throws LogError 'NO_SPACE' or 'IO', or what the source of the chunks throws; nothing is left behind then.
    */
   save(offset: number, chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<SnapshotInfo>
   /** Usable snapshots, newest first. */

@@ -46,7 +46,10 @@ describe('data directory', () => {
     const first = openDataDir(directory)
     const { code, message } = refusal(directory)
     expect(code).to.equal('LOCKED')
-    expect(message).to.contain(`process ${process.pid}`).and.contain(directory).and.match(/locked it at \d{4}-\d\d-\d\dT/)
+    expect(message)
+      .to.contain(`process ${process.pid}`)
+      .and.contain(directory)
+      .and.match(/locked it at \d{4}-\d\d-\d\dT/)
     first.close()
     openDataDir(directory).close()
   })
@@ -65,7 +68,7 @@ describe('data directory', () => {
     expect(refusal(directory).message).to.match(/not empty \(log, snap\) and has no meta.json/)
   })
 
-  it('is refused when it is somebody else\'s directory', () => {
+  it("is refused when it is somebody else's directory", () => {
     mkdirSync(directory, { recursive: true })
     writeFileSync(join(directory, 'thesis.doc'), '')
     expect(refusal(directory).message).to.match(/thesis\.doc/)

@@ -1,5 +1,5 @@
 /**
- * The data directory: makes it, locks it, and keeps `meta.json`, which says what format the directory has and whose it is.
+ * The data directory: makes it, locks it, and keeps `meta.json`, which says what format it has and whose it is.
  *
  *     <dataDir>/meta.json   format version, log id, cluster id, member id; written once
  *     <dataDir>/lock        see directory-lock.ts
@@ -52,9 +52,9 @@ interface Identity {
 }
 
 /**
- * Opens the data directory for this process alone; makes it, mode 0700, if need be. Blocks briefly: for starting up only.
- * @throws LogError 'LOCKED' when another process has it; 'CORRUPT' when its content is not a data directory's or is of a
- *   newer format; 'NO_SPACE', 'IO'.
+ * Opens the data directory for this process alone; makes it, mode 0700, if need be. Blocks briefly: for start-up only.
+ * @throws LogError 'LOCKED' when another process has it; 'CORRUPT' when its content is not a data directory's or is of
+ *   a newer format; 'NO_SPACE', 'IO'.
  */
 export function openDataDir(directory: string): DataDir {
   const path = resolve(directory)
@@ -108,20 +108,22 @@ function readIdentity(path: string): Identity | undefined {
 }
 
 function parseIdentity(file: string, text: string): Identity {
-  let meta: Record<string, unknown>
+  let meta: Partial<Record<string, unknown>>
   try {
-    meta = JSON.parse(text)
+    meta = Object(JSON.parse(text)) as Partial<Record<string, unknown>>
   } catch (error) {
     throw new LogError('CORRUPT', `${file} is not JSON. Restore it from a backup.`, { cause: error })
   }
   const version = meta['formatVersion']
   if (typeof version === 'number' && version > FORMAT_VERSION) {
-    const message = `${file} says format version ${version}, written by a newer release; this one knows up to ${FORMAT_VERSION}`
-    throw new LogError('CORRUPT', `${message}. Nothing was changed. Start the newer release, or restore a backup from before.`)
+    const message = `${file} says format version ${version}, written by a newer release than this (${FORMAT_VERSION})`
+    const advice = 'Nothing was changed. Start the newer release, or restore a backup from before.'
+    throw new LogError('CORRUPT', `${message}. ${advice}`)
   }
   const [logId, clusterId, memberId] = [meta['logId'], meta['clusterId'], meta['memberId']]
   if (version !== FORMAT_VERSION || !isHex(logId, LOG_ID_BYTES) || !isHex(clusterId, 8) || !isHex(memberId, 8)) {
-    throw new LogError('CORRUPT', `${file} lacks formatVersion, logId, clusterId or memberId. Restore it from a backup.`)
+    const lacking = 'formatVersion, logId, clusterId or memberId'
+    throw new LogError('CORRUPT', `${file} lacks ${lacking}. Restore it from a backup.`)
   }
   return { logId: Buffer.from(logId, 'hex'), clusterId: BigInt(`0x${clusterId}`), memberId: BigInt(`0x${memberId}`) }
 }
@@ -131,7 +133,10 @@ function refuseIfInUse(path: string): void {
   const strange = readdirSync(path).filter((name) => !/^(lock|lock\..*|meta\.json\.new|lost\+found)$/.test(name))
   if (strange.length > 0) {
     const message = `${path} is not empty (${strange.slice(0, 3).join(', ')}) and has no ${META}`
-    throw new LogError('CORRUPT', `${message}. Restore that file if it is a data directory, else use an empty directory.`)
+    throw new LogError(
+      'CORRUPT',
+      `${message}. Restore that file if it is a data directory, else use an empty directory.`,
+    )
   }
 }
 

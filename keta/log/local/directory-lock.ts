@@ -4,12 +4,25 @@
  * A claim is a small file {id, pid, start}. It is written under a name of its own and then linked, which fails if the
  * target is there: so a claim appears whole, and at most one process gets a name. The file `lock` is the first claim;
  * `lock.after-<id>` is the claim of the process that took over from the dead holder of claim <id>. THE HOLDER IS THE
- * LAST OF THIS CHAIN. Ids are never used twice, hence a dead claim has at most one successor, ever. The holder then
- * makes its claim the first one by renaming it over `lock`, and removes the links behind. A process that read the chain
- * before that and linked itself behind a claim which is gone finds itself outside the chain and starts over.
+ * LAST OF THIS CHAIN. Ids are never used twice, hence a claim has at most one successor in the chain, ever. The holder
+ * then makes its claim the first one by renaming it over `lock`, and removes the links behind. A process that read the
+ * chain before that, and linked itself behind a claim which has left it, finds itself outside and starts over.
+ *
+ * Two containers with process namespaces of their own cannot judge each other's claims: to each, the other looks dead.
+ * Do not mount one data directory into two.
  */
 import { randomUUID } from 'node:crypto'
-import { closeSync, fsyncSync, linkSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { LogError } from '../log.ts'
 import { diskFailure, isSystemError } from './disk-failure.ts'
@@ -33,7 +46,7 @@ const DRAFT = 'lock.draft-'
 /** Every further attempt means that another process made progress; more than a few in a row is no coincidence. */
 const ATTEMPTS = 100
 
-/** @throws LogError 'LOCKED' naming the process that holds the directory; 'CORRUPT' for an unreadable lock file; 'IO'. */
+/** @throws LogError 'LOCKED' naming the process that holds it; 'CORRUPT' for an unreadable lock file; 'NO_SPACE', 'IO'. */
 export function lockDirectory(directory: string): DirectoryLock {
   const claim: Claim = { id: randomUUID(), ...ownIdentity(), since: new Date().toISOString() }
   const draft = join(directory, DRAFT + claim.id)
@@ -148,8 +161,7 @@ function readClaim(path: string): Claim | undefined {
 
 function parseClaim(text: string): Claim | undefined {
   try {
-    const value: Partial<Claim> | null = JSON.parse(text)
-    const { id, pid, start, since } = value ?? {}
+    const { id, pid, start, since } = Object(JSON.parse(text)) as Partial<Claim>
     const complete = id !== undefined && pid !== undefined && start !== undefined && since !== undefined
     return complete ? { id, pid, start, since } : undefined
   } catch (error) {
@@ -161,6 +173,7 @@ function parseClaim(text: string): Claim | undefined {
 }
 
 function heldBy(directory: string, { pid, since }: Claim): LogError {
-  const message = `${directory} is in use by process ${pid}, which locked it at ${since}. Stop that process or use another data directory.`
+  const holder = `process ${pid}, which locked it at ${since}`
+  const message = `${directory} is in use by ${holder}. Stop that process or use another data directory.`
   return new LogError('LOCKED', message)
 }

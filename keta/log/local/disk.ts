@@ -32,6 +32,8 @@ export interface DiskFile {
   writeNow(bytes: Uint8Array, position: number): number
   /** Makes content and size durable (fdatasync). Never call it again after it failed: what was lost stays lost. */
   datasync(): Promise<void>
+  /** As `datasync`, on the calling thread (see syncer.ts). */
+  datasyncNow(): void
   truncate(size: number): Promise<void>
   close(): Promise<void>
 }

@@ -6,7 +6,8 @@
 import type { Disk, DiskFile, OpenMode } from './disk.ts'
 
 /** What a disk writes as a whole: sectors, or the pages of the cache. */
-const UNITS = [512, 4096]
+const SECTOR_BYTES = 512
+const UNITS = [SECTOR_BYTES, 4096]
 
 /** A whole number from 0 up to, not including, `bound`. */
 export type Choose = (bound: number) => number
@@ -166,6 +167,10 @@ export class FaultyDisk implements Disk {
       change()
       return this.#write(path, content, bytes, position)
     }
+    const datasync = (): void => {
+      change()
+      this.#sync(path, content)
+    }
     return {
       path,
       size: async () => content.current.length,
@@ -176,9 +181,9 @@ export class FaultyDisk implements Disk {
       write: async (bytes, position) => write(bytes, position),
       writeNow: write,
       datasync: async () => {
-        change()
-        this.#sync(path, content)
+        datasync()
       },
+      datasyncNow: datasync,
       truncate: async (size) => {
         change()
         content.unsynced.push({ size })
@@ -195,7 +200,7 @@ export class FaultyDisk implements Disk {
       throw systemError('ENOSPC', path)
     }
     if (this.shortWrites && taken > 1) {
-      taken = 1 + this.#choose(taken)
+      taken = shortened(1 + this.#choose(taken), taken, position, content.current.length)
     }
     const change: Write = { position, bytes: Buffer.from(bytes.subarray(0, taken)) }
     this.freeBytes -= Math.max(0, position + taken - content.current.length)
@@ -229,11 +234,18 @@ export class FaultyDisk implements Disk {
     let content: Buffer = Buffer.from(durable)
     for (const change of changes) {
       if (this.#choose(2) === 0) {
-        return 'bytes' in change ? applied(content, firstBytes(change, this.#choose(change.bytes.length + 1))) : content
+        return 'bytes' in change ? applied(content, this.#tornWrite(change, content.length)) : content
       }
       content = applied(content, change)
     }
     return content
+  }
+
+  /** Up to any byte beyond the old end of the file; within it a disk replaces whole sectors. */
+  #tornWrite(write: Write, oldSize: number): Write {
+    const end = write.position + this.#choose(write.bytes.length + 1)
+    const whole = end < oldSize ? end - (end % SECTOR_BYTES) : end
+    return firstBytes(write, Math.max(0, whole - write.position))
   }
 
   /** Some of the pages written, in no order: a page that is missing before one that is there reads as it was, or as zeros. */
@@ -252,6 +264,14 @@ export class FaultyDisk implements Disk {
     // The new size, too, may have reached the disk before the pages did.
     return this.#choose(2) === 0 ? content : applied(content, { size: Math.max(content.length, whole.length) })
   }
+}
+
+/** A write is cut short at any byte where the file grows (a full device), and between sectors where it does not (a signal). */
+function shortened(wished: number, whole: number, position: number, oldSize: number): number {
+  const end = position + wished
+  if (end >= oldSize) return wished
+  const aligned = end - (end % SECTOR_BYTES) - position
+  return aligned > 0 ? aligned : whole
 }
 
 function firstBytes({ position, bytes }: Write, count: number): Write {

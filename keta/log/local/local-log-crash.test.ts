@@ -28,7 +28,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('drop' as const), share: fc.constantFrom(0.4, 0.8, 1) }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom('crash' as const, 'kill' as const), changesBefore: fc.nat(14) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constantFrom('crash' as const, 'kill' as const), changesBefore: fc.nat(14) }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('dies while starting' as const), changesBefore: fc.nat(6) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('sync fails' as const), syncsBefore: fc.nat(4) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('full' as const), freeBytes: fc.nat(20_000) }) },
@@ -38,15 +41,20 @@ describe('local log on a faulty disk', () => {
   it('has after every restart all that was acknowledged, in order, a batch whole or not at all, and nothing else', async function () {
     this.timeout(300_000)
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 25 }), fc.integer(), fc.boolean(), async (steps, seed, shortWrites) => {
-        const machine = new Machine(seed, shortWrites)
-        await machine.start()
-        for (const next of steps) {
-          await machine.take(next)
-        }
-        await machine.restart('crash')
-        await machine.restart('crash')
-      }),
+      fc.asyncProperty(
+        fc.array(step, { maxLength: 25 }),
+        fc.integer(),
+        fc.boolean(),
+        async (steps, seed, shortWrites) => {
+          const machine = new Machine(seed, shortWrites)
+          await machine.start()
+          for (const next of steps) {
+            await machine.take(next)
+          }
+          await machine.restart('crash')
+          await machine.restart('crash')
+        },
+      ),
       { numRuns: RUNS },
     )
   })
@@ -56,6 +64,7 @@ describe('local log on a faulty disk', () => {
 class Machine {
   readonly #disk: FaultyDisk
   readonly #segmentBytes: number
+  readonly #preallocateBytes: number
   #log: Log | undefined
   /** All that was ever acknowledged or has been seen after a restart; index = offset. */
   readonly #expected: Buffer[] = []
@@ -68,6 +77,7 @@ class Machine {
     this.#disk = new FaultyDisk(chooserOf(seed))
     this.#disk.shortWrites = shortWrites
     this.#segmentBytes = seed % 2 === 0 ? 300 : 40_000
+    this.#preallocateBytes = seed % 3 === 0 ? 0 : 3000
   }
 
   async take(next: Step): Promise<void> {
@@ -105,8 +115,13 @@ class Machine {
 
   async start(): Promise<void> {
     this.#log = undefined
-    const options = { directory: DIRECTORY, logId: LOG_ID, segmentBytes: this.#segmentBytes, disk: this.#disk }
-    this.#log = await openLocalLog(options)
+    this.#log = await openLocalLog({
+      directory: DIRECTORY,
+      logId: LOG_ID,
+      segmentBytes: this.#segmentBytes,
+      preallocateBytes: this.#preallocateBytes,
+      disk: this.#disk,
+    })
     await this.#check(this.#log)
   }
 

@@ -27,7 +27,7 @@ describe('local log with a damaged file', () => {
   const batches = [['a0', 'a1'], ['b0'], ['', 'c1', 'c2'], ['d0 is longer', 'd1']]
   before(async () => {
     const disk = new FaultyDisk(() => 0)
-    const log = await openLocalLog({ directory: '/log', logId: LOG_ID, disk })
+    const log = await openLocalLog({ directory: '/log', logId: LOG_ID, preallocateBytes: 0, disk })
     bounds = [log.sizeBytes]
     for (const batch of batches) {
       await log.append(batch.map(bytes))
@@ -87,10 +87,10 @@ describe('local log with a damaged file', () => {
     await expectRefusal(new Map([[FIRST, only().fill(0, second, third)]]), message)
   })
 
-  it('cuts a last frame that reads as zeros, wholly or from the header on, as a crash leaves it', async () => {
+  it('cuts a last frame that reads as zeros from its header on, as a crash leaves it', async () => {
     const last = bounds.at(-2) ?? 0
     const withBigFrame = Buffer.concat([only().subarray(0, last), bigFrame(6, LOG_ID)])
-    for (const from of [last, last + 28, 1024]) {
+    for (const from of [last + 28, 1024]) {
       const { log, warnings } = await openWith(new Map([[FIRST, Buffer.from(withBigFrame).fill(0, from)]]))
       expect(await texts(log, 0)).to.deep.equal(batches.slice(0, 3).flat())
       expect(warnings[0]).to.include({ position: last })
@@ -135,11 +135,71 @@ describe('local log with a damaged file', () => {
   it('finds damage that came after opening when it reads', async () => {
     const disk = new FaultyDisk(() => 0)
     disk.place(FIRST, only())
-    const log = await openLocalLog({ directory: '/log', logId: LOG_ID, disk })
+    const log = await openLocalLog({ directory: '/log', logId: LOG_ID, preallocateBytes: 0, disk })
     const garbled = only()
     garbled[garbled.length - 1] = 0
     disk.place(FIRST, garbled)
     expect(await codeOf(texts(log, 0))).to.equal('CORRUPT')
+  })
+})
+
+describe('local log with zeros written ahead', () => {
+  let end: number
+  let lastAt: number
+  let content: Buffer
+  before(async () => {
+    const disk = new FaultyDisk(() => 0)
+    const log = await openLocalLog({ directory: '/log', logId: LOG_ID, preallocateBytes: 8192, disk })
+    await log.append([bytes('first')])
+    lastAt = log.sizeBytes
+    await log.append([Buffer.alloc(1500, 0x55)])
+    end = log.sizeBytes
+    // As a crash leaves it: the log is not closed.
+    content = Buffer.from(disk.files().get(FIRST) ?? bytes('none'))
+  })
+
+  it('takes them for the end of the log, without a warning', async () => {
+    expect(content.length).to.be.greaterThan(end + 4096)
+    const { log, warnings } = await openWith(new Map([[FIRST, content]]))
+    expect(log.endOffset).to.equal(2)
+    expect(log.sizeBytes).to.equal(end)
+    expect(warnings).to.deep.equal([])
+  })
+
+  it('goes on behind the last record, and gives the zeros back when it is closed', async () => {
+    const disk = diskOf(new Map([[FIRST, content]]))
+    const log = await openLocalLog({ directory: '/log', logId: LOG_ID, disk })
+    await log.append([bytes('third')])
+    await log.close()
+    expect(disk.files().get(FIRST)?.length).to.equal(log.sizeBytes)
+    const { log: again } = await openWith(disk.files())
+    expect((await texts(again, 2)).at(-1)).to.equal('third')
+  })
+
+  it('cuts a last frame of which some sector was never written', async () => {
+    for (let sector = 512 * Math.ceil(lastAt / 512); sector < end; sector += 512) {
+      const torn = Buffer.from(content)
+      torn.fill(0, sector, Math.min(end, sector + 512))
+      const { log, warnings } = await openWith(new Map([[FIRST, torn]]))
+      expect(log.endOffset, `sector at ${sector}`).to.equal(1)
+      expect(warnings[0]).to.include({ position: lastAt })
+    }
+  })
+
+  it('refuses a change of any byte of the last frame', async () => {
+    for (let at = lastAt; at < end; at++) {
+      const garbled = Buffer.from(content)
+      garbled[at] = (garbled[at] ?? 0) ^ 0xff
+      await expectRefusal(new Map([[FIRST, garbled]]), /damaged at byte/)
+    }
+  })
+
+  it('cuts bytes in the zeros that are no frame, and says so', async () => {
+    const garbled = Buffer.from(content)
+    garbled[end + 3000] = 1
+    const { log, warnings } = await openWith(new Map([[FIRST, garbled]]))
+    expect(log.endOffset, 'all that was acknowledged').to.equal(2)
+    expect(warnings[0]).to.include({ position: end })
   })
 })
 
@@ -148,7 +208,7 @@ describe('local log of several segments', () => {
   const names = [0, 1, 2, 3].map((offset) => `/log/0000000000000000000${offset}.log`)
   beforeEach(async () => {
     const disk = new FaultyDisk(() => 0)
-    const log = await openLocalLog({ directory: '/log', logId: LOG_ID, segmentBytes: 1, disk })
+    const log = await openLocalLog({ directory: '/log', logId: LOG_ID, segmentBytes: 1, preallocateBytes: 0, disk })
     for (const record of ['a', 'b', 'c', 'd']) {
       await log.append([bytes(record)])
     }

@@ -47,7 +47,7 @@ describe('local log', () => {
     expect((await readAll(log, 0)).map(({ offset }) => offset)).to.deep.equal(Array.from({ length: 20 }, (_, i) => i))
   })
 
-  it('names a segment by its first offset, and unlinks only segments that lie below dropBefore as a whole', async () => {
+  it('names a segment by its first offset, and unlinks only segments wholly below dropBefore', async () => {
     const log = await open(1)
     for (let index = 0; index < 5; index++) {
       await log.append([bytes('a'), bytes('b')])
@@ -97,7 +97,10 @@ describe('local log', () => {
     const other = openLocalLog({ directory, logId: Buffer.alloc(16, 0x2e) })
     await other.then(
       () => expect.fail('opened'),
-      (error: unknown) => expect(error).to.have.property('message').that.matches(/another log's.*Nothing was changed/s),
+      (error: unknown) =>
+        expect(error)
+          .to.have.property('message')
+          .that.matches(/another log's.*Nothing was changed/s),
     )
   })
 

@@ -3,11 +3,13 @@
  * the bytes, recovery.ts what opening does. One process at a time: the caller holds the data directory's lock.
  */
 import { join } from 'node:path'
+import { performance } from 'node:perf_hooks'
 import type { AppendReceipt, Log, LogRecord } from '../log.ts'
 import { LogError } from '../log.ts'
 import type { Disk, DiskFile } from './disk.ts'
 import { writeFully } from './disk.ts'
 import { diskFailure, isSystemError } from './disk-failure.ts'
+import { Preallocation } from './preallocation.ts'
 import { realDisk } from './real-disk.ts'
 import type { RecoveryProgress, Segment, TornTail } from './recovery.ts'
 import { recoverSegments, UNFINISHED_SUFFIX } from './recovery.ts'
@@ -22,8 +24,10 @@ import {
 } from './segment.ts'
 import type { Frame } from './segment-scan.ts'
 import { SegmentScanner } from './segment-scan.ts'
+import { Syncer } from './syncer.ts'
 
 const DEFAULT_SEGMENT_BYTES = 64 * 1024 * 1024
+const DEFAULT_PREALLOCATE_BYTES = 1024 * 1024
 
 export interface LocalLogOptions {
   readonly directory: string
@@ -31,6 +35,8 @@ export interface LocalLogOptions {
   readonly logId: Uint8Array
   /** A segment that has reached this size gets no further batch. Default 64 MiB. */
   readonly segmentBytes?: number
+  /** Zeros are written ahead in steps of this size (preallocation.ts); 0 = never. Default 1 MiB. */
+  readonly preallocateBytes?: number
   readonly disk?: Disk
   /** Told of a torn tail that was cut on opening. */
   readonly warn?: (cut: TornTail) => void
@@ -55,8 +61,10 @@ export async function openLocalLog(options: LocalLogOptions): Promise<Log> {
       throw new Error(`recovery of ${directory} returned no segment`)
     }
     const file = await disk.open(last.path, 'write')
-    const place = { disk, directory, logId, segmentBytes: options.segmentBytes ?? DEFAULT_SEGMENT_BYTES }
-    return new LocalLog(place, segments, { ...last, file, seed: frameSeed(logId, last.baseOffset) })
+    const { segmentBytes = DEFAULT_SEGMENT_BYTES, preallocateBytes = DEFAULT_PREALLOCATE_BYTES } = options
+    const place = { disk, directory, logId, segmentBytes, preallocateBytes }
+    const preallocation = new Preallocation(file, await file.size(), preallocateBytes, segmentBytes)
+    return new LocalLog(place, segments, { ...last, file, preallocation, seed: frameSeed(logId, last.baseOffset) })
   } catch (error) {
     throw diskFailure(error, `opening the log in ${directory}`)
   }
@@ -67,6 +75,7 @@ interface Place {
   readonly directory: string
   readonly logId: Uint8Array
   readonly segmentBytes: number
+  readonly preallocateBytes: number
 }
 
 /** The segment that is appended to; `endOffset` and `sizeBytes` are the durable ones. */
@@ -74,6 +83,7 @@ interface ActiveSegment {
   readonly path: string
   readonly baseOffset: number
   readonly file: DiskFile
+  readonly preallocation: Preallocation
   readonly seed: number
   endOffset: number
   sizeBytes: number
@@ -83,6 +93,7 @@ class LocalLog implements Log {
   readonly #place: Place
   /** Full segments, oldest first; each begins where the one before it ends. */
   readonly #sealed: Segment[]
+  readonly #syncer = new Syncer(() => performance.now())
   #active: ActiveSegment
   #sealedBytes: number
   #startOffset: number
@@ -122,11 +133,12 @@ class LocalLog implements Log {
     if (this.#failure !== undefined) {
       return Promise.reject(this.#failure)
     }
-    const newSegment = this.#active.sizeBytes >= this.#place.segmentBytes && this.#active.endOffset > this.#active.baseOffset
+    const newSegment =
+      this.#active.sizeBytes >= this.#place.segmentBytes && this.#active.endOffset > this.#active.baseOffset
     try {
       this.#inFlight = this.#settle(newSegment ? this.#appendToNewSegment(records) : this.#appendToActive(records))
     } catch (error) {
-      return Promise.reject(error)
+      return Promise.reject(error instanceof Error ? error : new Error('the batch cannot be encoded', { cause: error }))
     }
     return this.#inFlight
   }
@@ -180,10 +192,13 @@ class LocalLog implements Log {
 
   async #writeToActive(frame: Buffer, recordCount: number): Promise<void> {
     const active = this.#active
+    const end = active.sizeBytes + frame.length
+    await active.preallocation.busyBelow(end)
     await writeFully(active.file, frame, active.sizeBytes)
-    await active.file.datasync()
-    active.sizeBytes += frame.length
+    await this.#syncer.sync(active.file)
+    active.sizeBytes = end
     active.endOffset += recordCount
+    active.preallocation.advance(end)
   }
 
   #appendToNewSegment(records: readonly Uint8Array[]): Promise<void> {
@@ -199,7 +214,7 @@ class LocalLog implements Log {
    * crash in between leaves the old segment as the whole log. Measured: 0.4 ms instead of 0.17 ms, once per segment.
    */
   async #startSegment(path: string, bytes: Buffer, recordCount: number): Promise<void> {
-    const { disk, directory, logId } = this.#place
+    const { disk, directory, logId, preallocateBytes, segmentBytes } = this.#place
     const full = this.#active
     const file = await disk.open(path + UNFINISHED_SUFFIX, 'create')
     try {
@@ -212,11 +227,18 @@ class LocalLog implements Log {
       throw error
     }
     const baseOffset = full.endOffset
-    this.#sealed.push({ path: full.path, baseOffset: full.baseOffset, endOffset: baseOffset, sizeBytes: full.sizeBytes })
+    this.#sealed.push({
+      path: full.path,
+      baseOffset: full.baseOffset,
+      endOffset: baseOffset,
+      sizeBytes: full.sizeBytes,
+    })
     this.#sealedBytes += full.sizeBytes
     const seed = frameSeed(logId, baseOffset)
-    this.#active = { path, baseOffset, file, seed, endOffset: baseOffset + recordCount, sizeBytes: bytes.length }
-    await full.file.close()
+    const preallocation = new Preallocation(file, bytes.length, preallocateBytes, segmentBytes)
+    const sizeBytes = bytes.length
+    this.#active = { path, baseOffset, file, preallocation, seed, endOffset: baseOffset + recordCount, sizeBytes }
+    await closeSegment(full)
   }
 
   async *#readSegment(segment: Segment, fromOffset: number): AsyncGenerator<readonly LogRecord[]> {
@@ -234,7 +256,10 @@ class LocalLog implements Log {
       }
       if (scanner.damage !== undefined) {
         const { position, reason } = scanner.damage
-        throw new LogError('CORRUPT', `${segment.path} was good when the log was opened, but at byte ${position}: ${reason}`)
+        throw new LogError(
+          'CORRUPT',
+          `${segment.path} was good when the log was opened, but at byte ${position}: ${reason}`,
+        )
       }
     } catch (error) {
       throw diskFailure(error, `reading ${segment.path}`)
@@ -274,10 +299,20 @@ class LocalLog implements Log {
   async #close(): Promise<void> {
     await Promise.allSettled([this.#inFlight, this.#dropping])
     try {
-      await this.#active.file.close()
+      await closeSegment(this.#active)
     } catch (error) {
       throw diskFailure(error, `closing ${this.#active.path}`)
     }
+  }
+}
+
+/** Zeros written ahead are given back. */
+async function closeSegment({ file, preallocation, sizeBytes }: ActiveSegment): Promise<void> {
+  try {
+    await preallocation.stop()
+    await file.truncate(sizeBytes)
+  } finally {
+    await file.close()
   }
 }
 
@@ -304,7 +339,10 @@ function appendFailed(error: unknown, baseOffset: number, path: string): LogErro
 }
 
 function outOfRange(fromOffset: number, startOffset: number, endOffset: number): LogError {
-  return new LogError('OUT_OF_RANGE', `offset ${fromOffset} is not in the log, which holds ${startOffset} up to ${endOffset}`)
+  return new LogError(
+    'OUT_OF_RANGE',
+    `offset ${fromOffset} is not in the log, which holds ${startOffset} up to ${endOffset}`,
+  )
 }
 
 function closed(directory: string): LogError {

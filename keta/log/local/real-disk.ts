@@ -70,6 +70,10 @@ class RealFile implements DiskFile {
     })
   }
 
+  datasyncNow(): void {
+    fs.fdatasyncSync(this.#fd)
+  }
+
   truncate(size: number): Promise<void> {
     return new Promise((resolve, reject) => {
       fs.ftruncate(this.#fd, size, (error) => (error === null ? resolve() : reject(error)))

@@ -54,8 +54,9 @@ export interface RecoveryOptions {
   readonly progress: (progress: RecoveryProgress) => void
 }
 
-/** Torn tails kept aside, per log. One is at most as long as one batch. */
+/** Torn tails kept aside, per log. One is at most as long as one batch and the zeros written ahead of it. */
 const TORN_FILES_KEPT = 3
+const ZERO_CHECK_BYTES = 64 * 1024
 const TORN_NAME = /\.torn-(\d+)$/
 export const UNFINISHED_SUFFIX = '.new'
 
@@ -142,13 +143,14 @@ async function verifySegment(
   } finally {
     await file.close()
   }
-  if (damage !== undefined) {
+  const end = damage?.position ?? sizeBytes
+  const unwritten = end >= SEGMENT_HEADER_BYTES && (await readsAsZeros(options.disk, path, end))
+  if (damage !== undefined && !unwritten) {
     await refuseUnlessTornTail(found, damage, endOffset, isLast, seed, options.disk)
     await cutTail(found, damage, options)
   }
   progress(sizeBytes)
-  const goodBytes = damage?.position ?? sizeBytes
-  return { path, baseOffset, endOffset, sizeBytes: goodBytes, lastFrameAt: lastFrameAt ?? goodBytes }
+  return { path, baseOffset, endOffset, sizeBytes: end, lastFrameAt: lastFrameAt ?? end }
 }
 
 /** Never torn: a segment gets its name only when its header is durable. */
@@ -177,7 +179,12 @@ async function refuseUnlessTornTail(
     throw corrupt(found, damage, offset, `A valid frame follows at byte ${where}, so a crash cannot have caused it.`)
   }
   if (!damage.torn) {
-    throw corrupt(found, damage, offset, 'All of it was written once and has changed since; it may have been acknowledged.')
+    throw corrupt(
+      found,
+      damage,
+      offset,
+      'All of it was written once and has changed since; it may have been acknowledged.',
+    )
   }
 }
 
@@ -265,6 +272,22 @@ function tornFiles(names: readonly string[]): { readonly name: string; readonly 
 async function readTail(disk: Disk, path: string, position: number): Promise<Buffer> {
   const whole = await readWhole(disk, path)
   return Buffer.from(whole.buffer, whole.byteOffset + position, whole.length - position)
+}
+
+/** Whether nothing but zeros follows: space that was written ahead of the log's end (preallocation.ts). */
+async function readsAsZeros(disk: Disk, path: string, from: number): Promise<boolean> {
+  const file = await disk.open(path, 'read')
+  try {
+    const buffer = Buffer.alloc(ZERO_CHECK_BYTES)
+    for (let position = from; ; ) {
+      const read = await readFully(file, buffer, position)
+      if (buffer.subarray(0, read).some((byte) => byte !== 0)) return false
+      if (read < buffer.length) return true
+      position += read
+    }
+  } finally {
+    await file.close()
+  }
 }
 
 async function createFirstSegment({ disk, directory, logId }: RecoveryOptions): Promise<Segment> {

@@ -19,7 +19,7 @@ export interface Frame {
 export interface Damage {
   readonly position: number
   readonly reason: string
-  /** Whether it looks like a write that a crash interrupted, rather than like bytes that were whole and changed later. */
+  /** Whether it looks like a write that a crash interrupted, not like bytes that were whole once and changed later. */
   readonly torn: boolean
 }
 
@@ -117,8 +117,9 @@ export class SegmentScanner {
       const stop = start + header.payloadBytes
       if (stop > this.#to) {
         if (this.#position + FRAME_HEADER_BYTES + header.payloadBytes > this.#end) {
-          const short = `the file ends at ${this.#end}, within a frame of ${FRAME_HEADER_BYTES + header.payloadBytes} bytes`
-          this.#damage = { position: this.#position, reason: short, torn: true }
+          const frameBytes = FRAME_HEADER_BYTES + header.payloadBytes
+          const reason = `the file ends at ${this.#end}, within a frame of ${frameBytes} bytes`
+          this.#damage = { position: this.#position, reason, torn: true }
         }
         break
       }
@@ -142,7 +143,8 @@ export class SegmentScanner {
   #judge(baseOffset: number, recordCount: number, payloadCrc: number, payload: Buffer): Damage | undefined {
     const position = this.#position
     if (baseOffset !== this.#offset || recordCount === 0) {
-      const reason = `expected a frame of offset ${this.#offset}, found one of ${recordCount} records at offset ${baseOffset}`
+      const found = `${recordCount} records at offset ${baseOffset}`
+      const reason = `expected a frame of offset ${this.#offset}, found one of ${found}`
       return { position, reason, torn: false }
     }
     const crc = crc32(payload, this.#seed)

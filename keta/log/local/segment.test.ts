@@ -23,8 +23,15 @@ describe('segment format', () => {
 
   it('refuses records that do not fill their payload', () => {
     const payload = encodeFrame([Buffer.from('abc')], 0, 0).subarray(28)
-    for (const [count, bytes] of [[2, payload], [1, payload.subarray(0, 6)], [1, payload.subarray(0, 3)], [0, payload]] as const) {
-      expect(() => forEachRecord(bytes, count, () => undefined)).to.throw(LogError).with.property('code', 'CORRUPT')
+    for (const [count, bytes] of [
+      [2, payload],
+      [1, payload.subarray(0, 6)],
+      [1, payload.subarray(0, 3)],
+      [0, payload],
+    ] as const) {
+      expect(() => forEachRecord(bytes, count, () => undefined))
+        .to.throw(LogError)
+        .with.property('code', 'CORRUPT')
     }
   })
 })

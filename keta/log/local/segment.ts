@@ -50,7 +50,8 @@ export function faultOfSegmentHeader(header: Buffer, logId: Uint8Array, baseOffs
   }
   const foundId = header.subarray(12, 12 + LOG_ID_BYTES)
   if (!foundId.equals(logId)) {
-    return `expected log id ${Buffer.from(logId).toString('hex')}, found ${foundId.toString('hex')}: it is another log's`
+    const expected = Buffer.from(logId).toString('hex')
+    return `expected log id ${expected}, found ${foundId.toString('hex')}: it is another log's`
   }
   if (header.readBigUInt64LE(28) !== BigInt(baseOffset)) {
     return `expected base offset ${baseOffset} as in the name, found ${header.readBigUInt64LE(28)}`
@@ -74,20 +75,14 @@ export interface FrameHeader {
 }
 
 /** One batch as one frame, in one buffer; `prefixBytes` are left free before it for the caller to fill. */
-export function encodeFrame(
-  records: readonly Uint8Array[],
-  baseOffset: number,
-  seed: number,
-  prefixBytes = 0,
-): Buffer {
+export function encodeFrame(records: readonly Uint8Array[], baseOffset: number, seed: number, prefixBytes = 0): Buffer {
   let payloadBytes = 0
   for (const record of records) {
     payloadBytes += 4 + record.length
   }
   if (records.length === 0 || payloadBytes > MAX_PAYLOAD_BYTES) {
-    throw new RangeError(
-      `a batch holds at least one record and at most ${MAX_PAYLOAD_BYTES} bytes, not ${records.length} of ${payloadBytes} bytes`,
-    )
+    const found = `${records.length} records in ${payloadBytes} bytes`
+    throw new RangeError(`a batch holds at least one record and at most ${MAX_PAYLOAD_BYTES} bytes, not ${found}`)
   }
   const frame = Buffer.allocUnsafe(prefixBytes + FRAME_HEADER_BYTES + payloadBytes)
   let at = prefixBytes + FRAME_HEADER_BYTES
@@ -130,7 +125,10 @@ export function forEachRecord(payload: Buffer, recordCount: number, visit: (reco
   for (let index = 0; index < recordCount; index++) {
     const end = at + 4 <= payload.length ? at + 4 + payload.readUInt32LE(at) : Number.POSITIVE_INFINITY
     if (end > payload.length) {
-      throw new LogError('CORRUPT', `record ${index} of ${recordCount} ends at ${end}, beyond its payload of ${payload.length}`)
+      throw new LogError(
+        'CORRUPT',
+        `record ${index} of ${recordCount} ends at ${end}, beyond its payload of ${payload.length}`,
+      )
     }
     visit(payload.subarray(at + 4, end))
     at = end

@@ -145,10 +145,13 @@ describe('snapshot files', () => {
 
   it('are found whole or not at all, wherever a crash comes', async () => {
     for (let round = 0; round < 400; round++) {
-      const disk = new FaultyDisk((bound) => Math.imul(round + 1, 0x9e3779b1 >>> (round % 13)) % bound >>> 0)
+      const disk = new FaultyDisk((bound) => (Math.imul(round + 1, 0x9e3779b1 >>> (round % 13)) % bound) >>> 0)
       const store = await openOn(disk)
       disk.changesUntilDeath = round % 14
-      const saved = await store.save(42, CHUNKS).then(() => true, () => false)
+      const saved = await store.save(42, CHUNKS).then(
+        () => true,
+        () => false,
+      )
       disk.crash()
       const again = await openOn(disk)
       expect([...disk.files().keys()].filter((path) => path.endsWith('.new'))).to.deep.equal([])

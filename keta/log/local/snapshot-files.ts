@@ -1,4 +1,4 @@
-/** The snapshot store in files, one per snapshot, in one directory. A file gets its name only when all of it is durable. */
+/** The snapshot store in files, one per snapshot. A file gets its name only when all of it is durable. */
 import { join } from 'node:path'
 import { LogError } from '../log.ts'
 import type { SnapshotInfo, SnapshotStore } from '../snapshots.ts'
@@ -247,5 +247,8 @@ async function attempt<Result>(doing: string, action: () => Promise<Result>): Pr
 }
 
 function corrupt(path: string, position: number, reason: string): LogError {
-  return new LogError('CORRUPT', `snapshot ${path} is damaged at byte ${position}: ${reason}. An older one serves as well.`)
+  return new LogError(
+    'CORRUPT',
+    `snapshot ${path} is damaged at byte ${position}: ${reason}. An older one serves as well.`,
+  )
 }

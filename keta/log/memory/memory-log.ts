@@ -71,9 +71,9 @@ export class MemoryLog implements Log {
     }
   }
 
-  async dropBefore(offset: number): Promise<void> {
+  dropBefore(offset: number): Promise<void> {
     if (this.#closed) {
-      throw new LogError('CLOSED', 'the log is closed')
+      return Promise.reject(new LogError('CLOSED', 'the log is closed'))
     }
     const dropped = Math.min(Math.max(0, offset - this.#startOffset), this.#records.length)
     for (const record of this.#records.slice(0, dropped)) {
@@ -81,6 +81,7 @@ export class MemoryLog implements Log {
     }
     this.#records = this.#records.slice(dropped)
     this.#startOffset += dropped
+    return Promise.resolve()
   }
 
   async close(): Promise<void> {
@@ -88,7 +89,7 @@ export class MemoryLog implements Log {
     await Promise.allSettled([this.#inFlight])
   }
 
-  /** The next append rejects with APPEND_FAILED, and so do all later ones; `outcome` says whether its batch is in the log. */
+  /** The next append rejects with APPEND_FAILED, as do all later ones; `outcome`: whether its batch is in the log. */
   failNextAppend(outcome: FailedOutcome, cause: unknown = new LogError('IO', 'injected')): void {
     this.#nextFailure = { error: new LogError('APPEND_FAILED', `injected: ${outcome}`, { cause }), outcome }
   }

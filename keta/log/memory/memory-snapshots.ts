@@ -16,16 +16,16 @@ export class MemorySnapshots implements SnapshotStore {
     return { offset, sizeBytes: sizeOf(copies) }
   }
 
-  async list(): Promise<readonly SnapshotInfo[]> {
-    return [...this.#snapshots]
-      .map(([offset, chunks]) => ({ offset, sizeBytes: sizeOf(chunks) }))
-      .sort((a, b) => b.offset - a.offset)
+  list(): Promise<readonly SnapshotInfo[]> {
+    const infos = [...this.#snapshots].map(([offset, chunks]) => ({ offset, sizeBytes: sizeOf(chunks) }))
+    return Promise.resolve(infos.sort((a, b) => b.offset - a.offset))
   }
 
   async *load({ offset }: SnapshotInfo): AsyncGenerator<Uint8Array> {
     const chunks = this.#snapshots.get(offset)
     if (chunks === undefined || this.#damaged.has(offset)) {
-      throw new LogError('CORRUPT', `the snapshot of offset ${offset} is ${chunks === undefined ? 'not there' : 'damaged'}`)
+      const reason = chunks === undefined ? 'not there' : 'damaged'
+      throw new LogError('CORRUPT', `the snapshot of offset ${offset} is ${reason}`)
     }
     for (const chunk of chunks) {
       yield new Uint8Array(chunk)

@@ -11,7 +11,7 @@ export class ManualClock implements Clock {
   #now = 0
   #order = 0
   #timers: Pending[] = []
-  #tasks: (() => void)[] = []
+  readonly #tasks: (() => void)[] = []
 
   now(): number {
     return this.#now
@@ -65,5 +65,7 @@ export class ManualClock implements Clock {
 
 /** A turn of the real event loop comes after every microtask that is queued, however deep they nest. */
 function microtasks(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve))
+  return new Promise((resolve) => {
+    setImmediate(resolve)
+  })
 }
