@@ -1,13 +1,13 @@
 /**
- * Starts a process, kills it with SIGKILL at a moment of its choice, and collects what it had said by then. The process
+ * Starts a process, kills it with SIGKILL at a chosen moment, and collects what it had said by then. The process
  * reports each fact as one line on stdout, written at once: what was written before the kill is still in the pipe.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 
-/** When to kill: some time after the start, or some time after the process has said a line that begins with `after`. */
+/** When to kill: so long after 'start', or after the process has said a line that begins with `after`. */
 export interface KillMoment {
-  readonly after: 'start' | string
+  readonly after: string
   readonly delayMs: number
 }
 
@@ -38,10 +38,12 @@ export async function runUntilKilled(
   if (after === 'start') {
     arm()
   }
-  const [code, signal]: unknown[] = await once(child, 'close')
+  const [code, signal] = (await once(child, 'close')) as [number | null, string | null]
   clearTimeout(timer)
   if (signal !== 'SIGKILL') {
-    throw new Error(`the process ended by itself with ${String(code ?? signal)} after saying\n${out.slice(-500)}\n${errors}`)
+    throw new Error(
+      `the process ended by itself with ${String(code ?? signal)} after saying\n${out.slice(-500)}\n${errors}`,
+    )
   }
   // The kill may have come in the middle of a line; half a line is not a fact.
   return out.split('\n').slice(0, -1)

@@ -60,9 +60,7 @@ describe('local log under kill -9', () => {
 
 /** A fifth of the kills hit a process that starts, which takes some 60 ms; the others one that writes. */
 function killMoment(random: Random): KillMoment {
-  return random() < 0.2
-    ? { after: 'start', delayMs: random() * 80 }
-    : { after: 'started', delayMs: random() * 50 }
+  return random() < 0.2 ? { after: 'start', delayMs: random() * 80 } : { after: 'started', delayMs: random() * 50 }
 }
 
 interface Inspection {
