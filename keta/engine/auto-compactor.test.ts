@@ -17,7 +17,9 @@ function start(policy: AutoCompaction, compact?: (revision: number) => Promise<v
     return Promise.resolve()
   }
   const ports = { clock, logger: quiet, revision: () => store.revision, compact: compact ?? note }
-  return { clock, store, compacted, compactor: new AutoCompactor(ports, policy) }
+  const compactor = new AutoCompactor(ports, policy)
+  compactor.start()
+  return { clock, store, compacted, compactor }
 }
 
 describe('automatic compaction', () => {

@@ -1,6 +1,6 @@
 /**
- * Compacts the history by itself, as etcd's --auto-compaction-mode does: `periodic` keeps what is younger than a time span,
- * `revision` keeps so many of the newest revisions. Off by default, as in etcd.
+ * Compacts the history by itself, as etcd's --auto-compaction-mode does: `periodic` keeps what is younger than a time
+ * span, `revision` keeps so many of the newest revisions. Off by default, as in etcd.
  */
 import { RequestFailure } from '../command/failure.ts'
 import { inBackground } from './background.ts'
@@ -8,7 +8,9 @@ import type { AutoCompaction, Clock, EngineLogger, Timer } from './ports.ts'
 
 const HOUR_MS = 3_600_000
 const REVISION_INTERVAL_MS = 300_000
-/** In periodic mode the revision is noted so many times per interval: the history kept is longer by at most that part. */
+/**
+ * In periodic mode the revision is noted so many times per interval: the history kept is longer by at most that part.
+ */
 const SAMPLES_PER_INTERVAL = 10
 
 export interface AutoCompactorPorts {
@@ -29,7 +31,11 @@ export class AutoCompactor {
   constructor(ports: AutoCompactorPorts, policy: AutoCompaction) {
     this.#ports = ports
     this.#policy = policy
-    this.#lastCompaction = ports.clock.now()
+  }
+
+  /** Commands can be appended from now on. */
+  start(): void {
+    this.#lastCompaction = this.#ports.clock.now()
     this.#arm()
   }
 

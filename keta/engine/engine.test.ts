@@ -1,4 +1,7 @@
-/** The engine on an in-memory log and a manual clock: acknowledgement, batching, failure, leases, quota, snapshots, restart. */
+/**
+ * The engine on an in-memory log and a manual clock: acknowledgement, batching, failure, leases, quota, snapshots,
+ * restart.
+ */
 import { expect } from 'chai'
 import { type Key, keyFromText } from '../bytes/key.ts'
 import type { PutOperation, RangeOperation } from '../command/operations.ts'
@@ -71,6 +74,16 @@ function countAppends(log: MemoryLog): { count: number } {
   const append = log.append.bind(log)
   log.append = (records) => {
     counted.count++
+    return append(records)
+  }
+  return counted
+}
+
+function countRecords(log: MemoryLog): { count: number } {
+  const counted = { count: 0 }
+  const append = log.append.bind(log)
+  log.append = (records) => {
+    counted.count += records.length
     return append(records)
   }
   return counted
@@ -194,6 +207,29 @@ describe('engine', () => {
     const refused = await open(world).catch((error: unknown) => error)
     expect(refused).to.have.property('code', 'OUT_OF_RANGE')
   })
+
+  it('refuses to start, and writes nothing, when the log ends before the snapshot: it lost its tail', async () => {
+    const world = newWorld()
+    const engine = await open(world, { snapshotLogBytes: 1 })
+    const written = engine.propose(put('k', 'v'))
+    await world.clock.settle()
+    await written
+    await engine.stop()
+    const emptied = { ...world, log: new MemoryLog() }
+    const refused = await open(emptied).catch((error: unknown) => error)
+    expect(refused).to.have.property('code', 'OUT_OF_RANGE')
+    expect(emptied.log.endOffset).to.equal(0)
+  })
+
+  it('gives its timers back when it cannot claim the log', async () => {
+    const world = newWorld()
+    world.log.failNextAppend('lost', new Error('disk on fire'))
+    const refused = await open(world, { autoCompaction: { mode: 'revision', retention: 1 } }).catch(
+      (error: unknown) => error,
+    )
+    expect(refused).to.have.property('code', 'APPEND_FAILED')
+    expect(world.clock.timerCount).to.equal(0)
+  })
 })
 
 describe('engine leases', () => {
@@ -247,6 +283,56 @@ describe('engine leases', () => {
     await world.clock.advance(1_000)
     expect(again.leaseIds()).to.deep.equal([])
   })
+
+  it('lets no lease expire while the claim of the log is still on its way', async () => {
+    const world = newWorld()
+    const engine = await open(world)
+    const granted = engine.propose({ kind: 'leaseGrant', id: 5n, ttl: 2 })
+    await world.clock.settle()
+    await granted
+    await engine.stop()
+    const release = world.log.holdAppends()
+    const opening = open(world)
+    await world.clock.advance(3_000)
+    release()
+    const again = await opening
+    expect(again.leaseIds()).to.deep.equal([5n])
+    await world.clock.advance(1_999)
+    expect(again.leaseIds()).to.deep.equal([5n])
+    await world.clock.advance(1)
+    expect(again.leaseIds()).to.deep.equal([])
+  })
+
+  it('leaves no timer behind for a lease that is granted while the engine stops', async () => {
+    const world = newWorld()
+    const engine = await open(world)
+    const release = world.log.holdAppends()
+    const granted = engine.propose({ kind: 'leaseGrant', id: 5n, ttl: 2 })
+    await world.clock.settle()
+    const stopping = engine.stop()
+    release()
+    await Promise.all([granted, stopping])
+    expect(world.clock.timerCount).to.equal(0)
+  })
+
+  it('expires no lease for time in which the process stood still and could hear no renewal', async () => {
+    const world = newWorld()
+    const engine = await open(world)
+    const granted = engine.propose({ kind: 'leaseGrant', id: 5n, ttl: 5 })
+    await world.clock.settle()
+    await granted
+    await world.clock.advance(2_000)
+    world.clock.standStill(60_000)
+    await world.clock.advance(0)
+    expect(engine.leaseIds(), 'timers come before what the clients sent meanwhile').to.deep.equal([5n])
+    expect(await engine.keepAlive(5n)).to.equal(5)
+    world.clock.standStill(60_000)
+    expect(await engine.keepAlive(5n), 'a renewal may also come before the timers').to.equal(5)
+    await world.clock.advance(4_999)
+    expect(engine.leaseIds()).to.deep.equal([5n])
+    await world.clock.advance(1)
+    expect(engine.leaseIds()).to.deep.equal([])
+  })
 })
 
 describe('engine quota, compaction, watches', () => {
@@ -264,6 +350,25 @@ describe('engine quota, compaction, watches', () => {
     expect(await outcomeOf(world.clock, engine.propose({ kind: 'compact', revision: 2, physical: false }))).to.equal(
       'done',
     )
+  })
+
+  it('raises the alarm once, and goes on, when the queue is full at the moment when the quota is reached', async () => {
+    const world = newWorld()
+    const engine = await open(world, { quotaBytes: 200_000 })
+    const release = world.log.holdAppends()
+    const first = engine.propose(put('big', 'x'.repeat(250_000)))
+    expect(await outcomeOf(world.clock, first)).to.equal('pending')
+    const queued = Array.from({ length: 50_000 }, () => engine.propose(put('k', '')))
+    expect(await outcomeOf(world.clock, engine.propose(put('k', '')))).to.equal('TOO_MANY_REQUESTS')
+    const settled = Promise.allSettled(queued)
+    const appended = countRecords(world.log)
+    release()
+    await world.clock.settle()
+    expect(await outcomeOf(world.clock, first)).to.equal('NO_SPACE')
+    await settled
+    expect(engine.alarms()).to.deep.equal([{ memberId: 2n, alarm: 1 }])
+    expect(appended.count, 'the alarm too').to.equal(50_001)
+    await engine.stop()
   })
 
   it('answers a physical compaction when the memory is free', async () => {

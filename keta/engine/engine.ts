@@ -1,6 +1,7 @@
 /**
- * The node's heart: takes commands (Put ②), has them appended and applied in log order, answers whoever waits, and runs what
- * goes on beside: leases, watches, compaction, snapshots. All IO, time and randomness come in through `ports.ts`.
+ * The node's heart: takes commands (Put ②), has them appended and applied in log order, answers whoever waits, and
+ * runs what goes on beside: leases, watches, compaction, snapshots. All IO, time and randomness come in through
+ * `ports.ts`.
  */
 import { type ActiveAlarm, ALARM_NOSPACE, type Command, type CompactResponse } from '../command/command.ts'
 import type { RangeResponse, ResponseOf } from '../command/command.ts'
@@ -27,11 +28,16 @@ import { WatchDriver } from './watch-driver.ts'
 /** Keys visited per slice of a defragmentation. */
 const DEFRAGMENT_SLICE_KEYS = 2_000
 
-/** What etcd's InternalRaftRequest adds to a request's own bytes: its header with an id, and the field's tag and length. */
+/**
+ * What etcd's InternalRaftRequest adds to a request's own bytes: its header with an id, and the field's tag and length.
+ */
 const ENVELOPE_BYTES = 18
 
 export interface OpenedEngine extends Engine {
-  /** Answers what is in flight, refuses the rest, and releases timers. The log stays open: it belongs to the caller. Idempotent. */
+  /**
+   * Answers what is in flight, refuses the rest, and releases timers. The log stays open: it belongs to the caller.
+   * Idempotent.
+   */
   stop(): Promise<void>
 }
 
@@ -43,7 +49,12 @@ export async function openEngine(options: EngineOptions): Promise<OpenedEngine> 
   const { log, snapshots, logger } = options
   const replayed = await replay({ log, snapshots, logger, onProgress: options.onReplay ?? (() => undefined) })
   const engine = new KetaEngine(options, replayed.state, replayed.snapshotBytes, replayed.logBytes)
-  await engine.claim()
+  try {
+    await engine.claim()
+  } catch (error) {
+    await engine.stop()
+    throw error
+  }
   return engine
 }
 
@@ -63,6 +74,8 @@ class KetaEngine implements OpenedEngine {
   readonly #proposer: Proposer
   #end: (error: Error | undefined) => void = () => undefined
   #stopping: Promise<void> | undefined
+  /** The alarm is on its way through the log. */
+  #raisingNoSpace = false
 
   constructor(options: EngineOptions, state: StateMachine, snapshotBytes: number, replayedLogBytes: number) {
     const { clock, log, logger, snapshots } = options
@@ -116,9 +129,11 @@ class KetaEngine implements OpenedEngine {
     })
   }
 
-  /** Takes the log over: from here on records of an earlier owner are void. */
+  /** Takes the log over: from here on records of an earlier owner are void, and this one may append commands. */
   async claim(): Promise<void> {
     await this.#committer.claim()
+    this.#leaseKeeper.start()
+    this.#autoCompactor.start()
     this.#scrubber.wake()
   }
 
@@ -255,11 +270,16 @@ class KetaEngine implements OpenedEngine {
   #raiseNoSpace(): void {
     const { memberId } = this.identity
     const raised = this.alarms().some((active) => active.alarm === ALARM_NOSPACE && active.memberId === memberId)
-    if (raised || this.#stopping !== undefined) return
+    if (raised || this.#raisingNoSpace || this.#stopping !== undefined) return
+    this.#raisingNoSpace = true
     const command: Command = { kind: 'alarm', action: 'activate', memberId, alarm: ALARM_NOSPACE }
-    this.#submit(command, encodeCommand(command)).catch((error: unknown) => {
-      this.#options.logger.warn('could not raise the NOSPACE alarm', { error })
-    })
+    this.propose(command)
+      .catch((error: unknown) => {
+        this.#options.logger.warn('could not raise the NOSPACE alarm; the next write tries again', { error })
+      })
+      .finally(() => {
+        this.#raisingNoSpace = false
+      })
   }
 
   #fail(error: Error): void {

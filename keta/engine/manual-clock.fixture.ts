@@ -36,6 +36,11 @@ export class ManualClock implements Clock {
     return this.#timers.length
   }
 
+  /** Time passes, and nothing can happen meanwhile: what was due is late. */
+  standStill(ms: number): void {
+    this.#now += ms
+  }
+
   /** Lets everything that is due now happen, with whatever promises it settles, until nothing is left. */
   async settle(): Promise<void> {
     do {

@@ -1,6 +1,6 @@
 /**
- * Start-up: the newest usable snapshot, then the log after it. A damaged snapshot is passed over for the next older one,
- * loudly; if the log does not reach back to what is usable, the start is refused, because data would be missing.
+ * Start-up: the newest usable snapshot, then the log after it. A damaged snapshot is passed over for the next older
+ * one, loudly; if the log does not reach back to what is usable, the start is refused, because data would be missing.
  */
 import { type Log, LogError } from '../log/log.ts'
 import type { SnapshotInfo, SnapshotStore } from '../log/snapshots.ts'
@@ -26,15 +26,19 @@ export interface Replayed {
 export async function replay(ports: ReplayPorts): Promise<Replayed> {
   const { state, snapshotBytes } = await newestUsableState(ports)
   const from = state.position.offset + 1
-  if (from < ports.log.startOffset) {
-    throw new LogError(
-      'OUT_OF_RANGE',
-      `the log begins at offset ${ports.log.startOffset}, but no usable snapshot reaches further than ${from - 1}: ` +
-        'records are missing. Restore the data directory from a backup.',
-    )
-  }
+  checkNothingMissing(ports.log, from)
   const logBytes = await applyLog(ports, state, from)
   return { state, snapshotBytes, logBytes }
+}
+
+/** Before anything is appended: a claim at the end of a log that lost its tail would stand where other records stood. */
+function checkNothingMissing({ startOffset, endOffset }: Log, from: number): void {
+  if (from >= startOffset && from <= endOffset) return
+  const gap =
+    from < startOffset
+      ? `the log begins at offset ${startOffset}, but no usable snapshot reaches further than ${from - 1}`
+      : `the snapshot holds every record up to offset ${from - 1}, but the log ends before offset ${endOffset}`
+  throw new LogError('OUT_OF_RANGE', `${gap}: records are missing. Restore the data directory from a backup.`)
 }
 
 async function newestUsableState(ports: ReplayPorts): Promise<{ state: StateMachine; snapshotBytes: number }> {
@@ -65,7 +69,6 @@ async function applyLog(ports: ReplayPorts, state: StateMachine, from: number): 
   const total = ports.log.endOffset - from
   let done = 0
   let bytes = 0
-  if (total <= 0) return 0
   for await (const batch of ports.log.read(from)) {
     for (const record of batch) {
       state.apply(record.offset, record.bytes)

@@ -1,6 +1,6 @@
 /**
- * Takes snapshots of the state while requests go on, and then lets the log drop what two snapshots cover. Two are kept: if the
- * newest turns out to be damaged, the older one and the log from there on still give everything.
+ * Takes snapshots of the state while requests go on, and then lets the log drop what two snapshots cover. Two are
+ * kept: if the newest turns out to be damaged, the older one and the log from there on still give everything.
  */
 import type { Log } from '../log/log.ts'
 import type { SnapshotStore } from '../log/snapshots.ts'
@@ -27,7 +27,9 @@ export class Snapshotter {
   #running: Promise<void> | undefined
   #stopped = false
 
-  /** @param replayedBytes bytes of log after the newest snapshot, whose size is `lastSizeBytes` (0 if there is none). */
+  /**
+   * @param replayedBytes bytes of log after the newest snapshot, whose size is `lastSizeBytes` (0 if there is none).
+   */
   constructor(ports: SnapshotterPorts, lastSizeBytes: number, replayedBytes: number) {
     this.#ports = ports
     this.#lastSizeBytes = lastSizeBytes
@@ -65,8 +67,8 @@ export class Snapshotter {
     const { state, snapshots, scrubber, logger } = this.#ports
     // Also after a failure: the next attempt waits for as much new log, so that a full disk is not hammered.
     this.#bytesSince = 0
-    scrubber.pause()
     const dump = state.dump()
+    scrubber.pause()
     try {
       const saved = await snapshots.save(dump.offset, this.#untilStopped(dump.chunks))
       this.#lastSizeBytes = saved.sizeBytes
