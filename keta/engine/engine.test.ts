@@ -89,6 +89,11 @@ function countRecords(log: MemoryLog): { count: number } {
   return counted
 }
 
+async function damageNewest(snapshots: MemorySnapshots): Promise<void> {
+  const [newest] = await snapshots.list()
+  snapshots.damage(newest?.offset ?? -1)
+}
+
 /** How a promise stands after everything that is due has happened. */
 async function outcomeOf(clock: ManualClock, promise: Promise<unknown>): Promise<string> {
   let outcome = 'pending'
@@ -188,10 +193,28 @@ describe('engine', () => {
     }
     await engine.stop()
     expect(world.log.startOffset).to.be.greaterThan(0)
-    const [newest] = await world.snapshots.list()
-    world.snapshots.damage(newest?.offset ?? -1)
+    await damageNewest(world.snapshots)
     const again = await open(world)
     expect(get(again, 'k')).to.equal('v5')
+  })
+
+  it('counts no damaged snapshot among the two that it keeps', async () => {
+    const world = newWorld()
+    const engine = await open(world, { snapshotLogBytes: 1 })
+    for (let i = 0; i < 6; i++) {
+      const written = engine.propose(put('k', `v${i}`))
+      await world.clock.settle()
+      await written
+    }
+    await engine.stop()
+    await damageNewest(world.snapshots)
+    const again = await open(world, { snapshotLogBytes: 1 })
+    const written = again.propose(put('k', 'last'))
+    await world.clock.settle()
+    await written
+    await again.stop()
+    await damageNewest(world.snapshots)
+    expect(get(await open(world), 'k')).to.equal('last')
   })
 
   it('refuses to start when the log does not reach back to a usable snapshot', async () => {

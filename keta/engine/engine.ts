@@ -20,7 +20,7 @@ import { LeaseKeeper } from './lease-keeper.ts'
 import type { EngineOptions } from './ports.ts'
 import { Proposer } from './proposer.ts'
 import { Quota } from './quota.ts'
-import { replay } from './replay.ts'
+import { type Replayed, replay } from './replay.ts'
 import { Scrubber } from './scrubber.ts'
 import { Snapshotter } from './snapshotter.ts'
 import { WatchDriver } from './watch-driver.ts'
@@ -48,7 +48,7 @@ export interface OpenedEngine extends Engine {
 export async function openEngine(options: EngineOptions): Promise<OpenedEngine> {
   const { log, snapshots, logger } = options
   const replayed = await replay({ log, snapshots, logger, onProgress: options.onReplay ?? (() => undefined) })
-  const engine = new KetaEngine(options, replayed.state, replayed.snapshotBytes, replayed.logBytes)
+  const engine = new KetaEngine(options, replayed)
   try {
     await engine.claim()
   } catch (error) {
@@ -77,8 +77,9 @@ class KetaEngine implements OpenedEngine {
   /** The alarm is on its way through the log. */
   #raisingNoSpace = false
 
-  constructor(options: EngineOptions, state: StateMachine, snapshotBytes: number, replayedLogBytes: number) {
+  constructor(options: EngineOptions, replayed: Replayed) {
     const { clock, log, logger, snapshots } = options
+    const { state } = replayed
     this.#options = options
     this.#state = state
     this.identity = options.identity
@@ -89,11 +90,16 @@ class KetaEngine implements OpenedEngine {
     this.#hub = new WatchHub(state.store, () => this.#watchDriver.catchUpPending())
     this.#watchDriver = new WatchDriver(clock, this.#hub, options.progressNotifyIntervalMs)
     this.#scrubber = new Scrubber(clock, state.store)
-    this.#snapshotter = new Snapshotter(
-      { state, log, snapshots, scrubber: this.#scrubber, logger, minLogBytes: options.snapshotLogBytes },
-      snapshotBytes,
-      replayedLogBytes,
-    )
+    const { snapshotLogBytes: minLogBytes } = options
+    this.#snapshotter = new Snapshotter({
+      state,
+      log,
+      snapshots,
+      scrubber: this.#scrubber,
+      logger,
+      minLogBytes,
+      replayed,
+    })
     this.#leaseKeeper = new LeaseKeeper({
       clock,
       lessor: state.leases,

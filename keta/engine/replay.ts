@@ -18,17 +18,20 @@ export interface ReplayPorts {
 export interface Replayed {
   readonly state: StateMachine
   readonly snapshotBytes: number
+  /** Offsets of snapshots that could not be loaded. */
+  readonly damagedSnapshots: ReadonlySet<number>
   /** Bytes of log that were applied on top of the snapshot. */
   readonly logBytes: number
 }
 
 /** @throws LogError CORRUPT, OUT_OF_RANGE; LogDivergedError. */
 export async function replay(ports: ReplayPorts): Promise<Replayed> {
-  const { state, snapshotBytes } = await newestUsableState(ports)
+  const loaded = await newestUsableState(ports)
+  const { state } = loaded
   const from = state.position.offset + 1
   checkNothingMissing(ports.log, from)
   const logBytes = await applyLog(ports, state, from)
-  return { state, snapshotBytes, logBytes }
+  return { ...loaded, logBytes }
 }
 
 /** Before anything is appended: a claim at the end of a log that lost its tail would stand where other records stood. */
@@ -41,17 +44,19 @@ function checkNothingMissing({ startOffset, endOffset }: Log, from: number): voi
   throw new LogError('OUT_OF_RANGE', `${gap}: records are missing. Restore the data directory from a backup.`)
 }
 
-async function newestUsableState(ports: ReplayPorts): Promise<{ state: StateMachine; snapshotBytes: number }> {
+async function newestUsableState(ports: ReplayPorts): Promise<Omit<Replayed, 'logBytes'>> {
+  const damagedSnapshots = new Set<number>()
   for (const snapshot of await ports.snapshots.list()) {
     try {
-      return { state: await loadSnapshot(ports, snapshot), snapshotBytes: snapshot.sizeBytes }
+      return { state: await loadSnapshot(ports, snapshot), snapshotBytes: snapshot.sizeBytes, damagedSnapshots }
     } catch (error) {
       const damaged = error instanceof SnapshotError || (error instanceof LogError && error.code === 'CORRUPT')
       if (!damaged) throw error
+      damagedSnapshots.add(snapshot.offset)
       ports.logger.error('a snapshot is damaged; trying the next older one', { offset: snapshot.offset, error })
     }
   }
-  return { state: new StateMachine(), snapshotBytes: 0 }
+  return { state: new StateMachine(), snapshotBytes: 0, damagedSnapshots }
 }
 
 async function loadSnapshot(ports: ReplayPorts, snapshot: SnapshotInfo): Promise<StateMachine> {

@@ -7,6 +7,7 @@ import type { SnapshotStore } from '../log/snapshots.ts'
 import type { StateMachine } from '../state/state-machine.ts'
 import { inBackground } from './background.ts'
 import type { EngineLogger } from './ports.ts'
+import type { Replayed } from './replay.ts'
 import type { Scrubber } from './scrubber.ts'
 
 const KEPT_SNAPSHOTS = 2
@@ -18,6 +19,8 @@ export interface SnapshotterPorts {
   readonly scrubber: Scrubber
   readonly logger: EngineLogger
   readonly minLogBytes: number
+  /** What the start found; `snapshotBytes` is 0 if there was no usable snapshot. */
+  readonly replayed: Pick<Replayed, 'snapshotBytes' | 'logBytes' | 'damagedSnapshots'>
 }
 
 export class Snapshotter {
@@ -27,13 +30,10 @@ export class Snapshotter {
   #running: Promise<void> | undefined
   #stopped = false
 
-  /**
-   * @param replayedBytes bytes of log after the newest snapshot, whose size is `lastSizeBytes` (0 if there is none).
-   */
-  constructor(ports: SnapshotterPorts, lastSizeBytes: number, replayedBytes: number) {
+  constructor(ports: SnapshotterPorts) {
     this.#ports = ports
-    this.#lastSizeBytes = lastSizeBytes
-    this.#bytesSince = replayedBytes
+    this.#lastSizeBytes = ports.replayed.snapshotBytes
+    this.#bytesSince = ports.replayed.logBytes
   }
 
   /** The log has grown. Half the last snapshot's size bounds write amplification (≤ 3) and replay time alike. */
@@ -83,9 +83,10 @@ export class Snapshotter {
   }
 
   async #dropCovered(): Promise<void> {
-    const { snapshots, log } = this.#ports
-    await snapshots.prune(KEPT_SNAPSHOTS)
-    const kept = await snapshots.list()
+    const { snapshots, log, replayed } = this.#ports
+    const { damagedSnapshots } = replayed
+    await snapshots.prune(KEPT_SNAPSHOTS + damagedSnapshots.size)
+    const kept = (await snapshots.list()).filter(({ offset }) => !damagedSnapshots.has(offset))
     const oldest = kept[KEPT_SNAPSHOTS - 1]
     if (oldest !== undefined) await log.dropBefore(oldest.offset + 1)
   }
