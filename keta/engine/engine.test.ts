@@ -183,7 +183,7 @@ describe('engine', () => {
     expect(again.term).to.equal(term + 1)
   })
 
-  it('starts from the newest snapshot, lets the log drop what two of them cover, and survives a damaged one', async () => {
+  it('starts from the newest snapshot, lets the log drop what two cover, and survives a damaged one', async () => {
     const world = newWorld()
     const engine = await open(world, { snapshotLogBytes: 1 })
     for (let i = 0; i < 6; i++) {

@@ -34,7 +34,7 @@ export async function replay(ports: ReplayPorts): Promise<Replayed> {
   return { ...loaded, logBytes }
 }
 
-/** Before anything is appended: a claim at the end of a log that lost its tail would stand where other records stood. */
+/** Before anything is appended: a claim behind a log that lost its tail would stand where other records stood. */
 function checkNothingMissing({ startOffset, endOffset }: Log, from: number): void {
   if (from >= startOffset && from <= endOffset) return
   const gap =

@@ -1,5 +1,8 @@
+/** The bytes of segments: the documented example, limits, damage. */
 import { expect } from 'chai'
 import { readFileSync } from 'node:fs'
+import { RECORD_HEADER_BYTES } from '../../command/record.ts'
+import { embeddedConfig } from '../../config/embedded.ts'
 import { LogError } from '../log.ts'
 import { encodeFrame, encodeSegmentHeader, forEachRecord, frameSeed, MAX_PAYLOAD_BYTES } from './segment.ts'
 
@@ -19,6 +22,11 @@ describe('segment format', () => {
     expect(() => encodeFrame([], 0, 0)).to.throw(RangeError)
     const large = new Uint8Array(MAX_PAYLOAD_BYTES / 4)
     expect(() => encodeFrame([large, large, large, large], 0, 0)).to.throw(RangeError)
+  })
+
+  it('has room for the largest request that can be configured, with what the record adds to it', () => {
+    const largestRequest = embeddedConfig({ maxRequestBytes: 256 * 2 ** 20 }).maxRequestBytes
+    expect(MAX_PAYLOAD_BYTES).to.be.at.least(4 + RECORD_HEADER_BYTES + largestRequest)
   })
 
   it('refuses records that do not fill their payload', () => {

@@ -9,8 +9,8 @@ export const SEGMENT_HEADER_BYTES = 40
 
 export const FRAME_MAGIC = Buffer.from([0xfa, 0x5e, 0xb1, 0x0c])
 export const FRAME_HEADER_BYTES = 28
-/** A frame is built and checked in memory as one piece. */
-export const MAX_PAYLOAD_BYTES = 256 * 1024 * 1024
+/** A frame is built in memory as one piece. The largest request (256 MiB) fits, as the record that it becomes. */
+export const MAX_PAYLOAD_BYTES = 257 * 1024 * 1024
 
 const NAME = /^(\d{20})\.log$/
 
