@@ -1,6 +1,7 @@
 /**
- * Measures Keta on its embedded log and real etcd side by side, both with fsync, taking turns within one run, and writes
- * docs/benchmarks.md. Machines differ and are shared, so what counts are ratios and the server's CPU per operation.
+ * Measures Keta on its embedded log and real etcd side by side, both with fsync, taking turns within one run, and
+ * writes docs/benchmarks.md. Machines differ and are shared, so what counts are ratios and the server's CPU per
+ * operation.
  *
  * npm run bench [-- --rounds N] [--seconds N] [--only TEXT] [--keys N]
  */

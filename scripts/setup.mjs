@@ -1,6 +1,7 @@
 /**
- * Sets up a clone: installs the dependencies and builds dist/, each only if it is missing or out of date. Needs nothing
- * but Node and npm. Silent when there is nothing to do. As a program: `node scripts/setup.mjs`; in a program: `setUp()`.
+ * Sets up a clone: installs the dependencies and builds dist/, each only if it is missing or out of date. Needs
+ * nothing but Node and npm. Silent when there is nothing to do. As a program: `node scripts/setup.mjs`; in a program:
+ * `setUp()`.
  */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'

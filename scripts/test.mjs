@@ -1,6 +1,7 @@
 /**
  * Runs tests: `node scripts/test.mjs [unit|system|soak] [mocha's arguments]`; without a group, all but the soak.
- * unit: the tests beside the code. system: real processes and servers, against a fresh build. soak: system, at full length.
+ * unit: the tests beside the code. system: real processes and servers, against a fresh build. soak: system, at full
+ * length.
  */
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'

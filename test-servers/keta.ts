@@ -1,4 +1,6 @@
-/** This project's own server as a real process: the built one if it is newer than its sources, else from the sources. */
+/**
+ * This project's own server as a real process: the built one if it is newer than its sources, else from the sources.
+ */
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'

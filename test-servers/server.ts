@@ -13,7 +13,9 @@ export interface TestServer {
   readonly dataDir: string
   /** Everything that the server has printed, over all restarts. */
   log(): string
-  /** Ends the server in its own graceful way (SIGTERM; SIGKILL after 10 s) and removes its data. May be called twice. */
+  /**
+   * Ends the server in its own graceful way (SIGTERM; SIGKILL after 10 s) and removes its data. May be called twice.
+   */
   stop(): Promise<void>
   /** SIGKILL; resolves when the process is gone. The data stay. */
   kill(): Promise<void>

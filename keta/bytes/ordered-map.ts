@@ -2,9 +2,9 @@
  * A sorted map from byte-string keys to values: a blocked array, that is a list of blocks of at most BLOCK_KEYS sorted
  * keys with their values beside them.
  *
- * Why not a B-tree or a balanced tree: two binary searches touch fewer objects than a walk down a tree, a range scan runs
- * over plain arrays, and a key costs two array slots (about 23 bytes with the slack of half-full blocks) and no node of
- * its own. Inserting moves at most BLOCK_KEYS slots, which is one short memmove.
+ * Why not a B-tree or a balanced tree: two binary searches touch fewer objects than a walk down a tree, a range scan
+ * runs over plain arrays, and a key costs two array slots (about 23 bytes with the slack of half-full blocks) and no
+ * node of its own. Inserting moves at most BLOCK_KEYS slots, which is one short memmove.
  */
 import type { Key } from './key.ts'
 
@@ -81,9 +81,9 @@ export class OrderedMap<V> {
   }
 
   /**
-   * Calls `visit` for each key of [start, end) in order (`end === null`: to the end), until it returns false. `visit` must
-   * not change the map's keys. To scan in slices between which the map may change, start each slice at the successor of
-   * the last key seen.
+   * Calls `visit` for each key of [start, end) in order (`end === null`: to the end), until it returns false. `visit`
+   * must not change the map's keys. To scan in slices between which the map may change, start each slice at the
+   * successor of the last key seen.
    */
   scan(start: Key, end: Key | null, visit: (value: V, key: Key) => boolean): void {
     const firstIndex = Math.max(0, this.#blockOf(start))

@@ -1,7 +1,7 @@
 /**
- * Writes the protobuf wire format into one growing buffer. Used where messages are written by hand: the hot answers, whose
- * stored KeyValue bytes are spliced in, and the stored KeyValue itself. Zero values are left out, as proto3 does; the
- * `length…` functions give sizes, so that nested messages are written in one pass.
+ * Writes the protobuf wire format into one growing buffer. Used where messages are written by hand: the hot answers,
+ * whose stored KeyValue bytes are spliced in, and the stored KeyValue itself. Zero values are left out, as proto3
+ * does; the `length…` functions give sizes, so that nested messages are written in one pass.
  */
 const INITIAL_BYTES = 256
 

@@ -6,7 +6,7 @@ import { decodeCommand, encodeCommand } from './codec.ts'
 import type { Command } from './command.ts'
 import { compactOperation, deleteOperation, putOperation, txnOperation } from './operations.arbitraries.ts'
 import { RecordError } from './record-error.ts'
-import { encodeByHand } from './reference-encoder.ts'
+import { encodeByHand } from './reference-encoder.fixture.ts'
 
 const int64 = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })
 const uint64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n })

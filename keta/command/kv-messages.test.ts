@@ -27,7 +27,7 @@ import {
   rangeOperation,
   txnOperation,
 } from './operations.arbitraries.ts'
-import { encodeByHand } from './reference-encoder.ts'
+import { encodeByHand } from './reference-encoder.fixture.ts'
 
 describe('the KV message decoders', () => {
   it('read every Range that an independent encoder wrote', () => {

@@ -58,14 +58,15 @@ export interface Engine {
   readonly members: readonly Member[]
 
   /**
-   * Refuses what the space quota forbids, and raises the NOSPACE alarm. Called before the static checks, because etcd answers
-   * in this order. @throws RequestFailure NO_SPACE
+   * Refuses what the space quota forbids, and raises the NOSPACE alarm. Called before the static checks, because etcd
+   * answers in this order. @throws RequestFailure NO_SPACE
    */
   admit(command: Command): void
 
   /**
    * Puts a command through the log and answers when it is durable and applied.
-   * @param body the request's own protobuf bytes, if the command came over the wire; they become the record's payload, unchanged.
+   * @param body the request's own protobuf bytes, if the command came over the wire; they become the record's
+   * payload, unchanged.
    * @throws RequestFailure with the state machine's refusal, 'NO_SPACE' (the quota was crossed), 'REQUEST_TOO_LARGE',
    *   'TOO_MANY_REQUESTS' (queue full), 'TIMEOUT' (7 s; the outcome is unknown), 'STOPPED'.
    */
@@ -75,8 +76,9 @@ export interface Engine {
   compact(operation: CompactOperation, body?: Uint8Array): Promise<Outcome<CompactResponse>>
 
   /**
-   * Runs `read` on the newest state that a linearizable read may see: at once and synchronously where no barrier is needed
-   * (the embedded log: this process owns the data), after the barrier otherwise. `serializable` skips the barrier.
+   * Runs `read` on the newest state that a linearizable read may see: at once and synchronously where no barrier is
+   * needed (the embedded log: this process owns the data), after the barrier otherwise. `serializable` skips the
+   * barrier.
    */
   read<T>(serializable: boolean, read: () => T): T | Promise<T>
 
@@ -96,7 +98,10 @@ export interface Engine {
 
   alarms(): readonly ActiveAlarm[]
   status(): EngineStatus
-  /** CRC-32C over the history up to `revision` (0 = now), as etcd's HashKV defines it. @throws RequestFailure COMPACTED, FUTURE_REVISION */
+  /**
+   * CRC-32C over the history up to `revision` (0 = now), as etcd's HashKV defines it. @throws RequestFailure
+   * COMPACTED, FUTURE_REVISION
+   */
   hashKv(revision: number): { readonly hash: number; readonly compactRevision: number; readonly hashRevision: number }
   /** Gives memory of dropped versions back. */
   defragment(): Promise<void>

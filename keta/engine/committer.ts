@@ -1,6 +1,7 @@
 /**
- * Put ④–⑧: a batch becomes records, the log makes them durable, the state machine applies them in log order, watchers are
- * told, and every waiting client gets its answer. A command is acknowledged only here, after the log has acknowledged it in place.
+ * Put ④–⑧: a batch becomes records, the log makes them durable, the state machine applies them in log order, watchers
+ * are told, and every waiting client gets its answer. A command is acknowledged only here, after the log has
+ * acknowledged it in place.
  */
 import type { Command } from '../command/command.ts'
 import { RequestFailure } from '../command/failure.ts'

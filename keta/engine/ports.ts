@@ -1,4 +1,7 @@
-/** What the engine takes from outside, so that a simulation can drive it in virtual time: clock, randomness, log, snapshots, logger. */
+/**
+ * What the engine takes from outside, so that a simulation can drive it in virtual time: clock, randomness, log,
+ * snapshots, logger.
+ */
 import type { Log } from '../log/log.ts'
 import type { SnapshotStore } from '../log/snapshots.ts'
 import type { Identity, Member } from './api.ts'
@@ -45,7 +48,10 @@ export interface EngineOptions {
   /** Cryptographically random bytes. */
   readonly random: (count: number) => Uint8Array
   readonly logger: EngineLogger
-  /** Bytes of stored versions above which writes are refused with NOSPACE; 0 = etcd's default of 2 GiB; negative = no limit. */
+  /**
+   * Bytes of stored versions above which writes are refused with NOSPACE; 0 = etcd's default of 2 GiB; negative = no
+   * limit.
+   */
   readonly quotaBytes: number
   /** Largest request in bytes, as etcd counts it. */
   readonly maxRequestBytes: number

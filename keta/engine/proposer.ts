@@ -1,6 +1,7 @@
 /**
- * Put ③: group commit. Proposals that arrive while an append is in flight are appended together as the next atomic batch;
- * at most one append is in flight. So throughput grows with load, and the order of the log is the order of arrival.
+ * Put ③: group commit. Proposals that arrive while an append is in flight are appended together as the next atomic
+ * batch; at most one append is in flight. So throughput grows with load, and the order of the log is the order of
+ * arrival.
  */
 import type { Command, CommandResponse } from '../command/command.ts'
 import { RequestFailure } from '../command/failure.ts'

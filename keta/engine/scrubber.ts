@@ -1,6 +1,6 @@
 /**
- * Gives memory back after a compaction, in slices between other work, and tells those who asked for a physical compaction
- * when it is done. Rests while a dump of the state is open, because a dump reads what a scrub would drop.
+ * Gives memory back after a compaction, in slices between other work, and tells those who asked for a physical
+ * compaction when it is done. Rests while a dump of the state is open, because a dump reads what a scrub would drop.
  */
 import type { Store } from '../mvcc/kv.ts'
 import type { Clock } from './ports.ts'

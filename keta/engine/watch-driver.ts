@@ -1,4 +1,7 @@
-/** Gives the watch hub its turns: catch-up of lagging watchers in slices between other work, progress notifications on time. */
+/**
+ * Gives the watch hub its turns: catch-up of lagging watchers in slices between other work, progress notifications on
+ * time.
+ */
 import type { WatchHub } from '../watch/watch-hub.ts'
 import type { Clock, Timer } from './ports.ts'
 

@@ -1,6 +1,6 @@
 /**
- * The memory of the encoded versions. Bytes live in large chunks, so that a version costs no Buffer of its own: it knows
- * its chunk, offset and length.
+ * The memory of the encoded versions. Bytes live in large chunks, so that a version costs no Buffer of its own: it
+ * knows its chunk, offset and length.
  *
  * A chunk is only ever appended to. What was written stays as it is, so views given out stay valid: a chunk that is
  * dropped here lives on, as garbage-collected memory does, until the last view of it is gone.

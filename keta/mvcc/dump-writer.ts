@@ -1,8 +1,8 @@
 /**
  * Writes the store as it was when the dump began, while it goes on changing. dump-format.md describes the bytes.
  *
- * Nothing is copied beforehand: versions never change, and what is written later has a higher revision. It is enough that
- * none is removed before the end, which `openDumps` sees to.
+ * Nothing is copied beforehand: versions never change, and what is written later has a higher revision. It is enough
+ * that none is removed before the end, which `openDumps` sees to.
  */
 import { EMPTY_KEY, type Key } from '../bytes/key.ts'
 import { ProtoWriter, WIRE_VARINT } from '../bytes/proto-writer.ts'

@@ -4,9 +4,9 @@ import type { StoreParts } from './parts.ts'
 import type { StoredVersion } from './stored-version.ts'
 
 /**
- * The event that wrote `version`. As in etcd (server/etcdserver/api/v3rpc/watch.go), `previous` is the state of the key at
- * the revision before, so neither change of a key that is changed twice in one revision sees the other; a put that created
- * the key has none, and none is given if the revision before is compacted.
+ * The event that wrote `version`. As in etcd (server/etcdserver/api/v3rpc/watch.go), `previous` is the state of the
+ * key at the revision before, so neither change of a key that is changed twice in one revision sees the other; a put
+ * that created the key has none, and none is given if the revision before is compacted.
  */
 export function eventOf(version: StoredVersion, compactRevision: number): Event {
   const before = version.modRevision - 1

@@ -140,7 +140,9 @@ function keysOf(shape: string, length: number, keys: number): number[] {
   })
 }
 
-/** M. D. McIlroy, "A killer adversary for quicksort": keys are fixed during the sort, so that each pivot is a bad one. */
+/**
+ * M. D. McIlroy, "A killer adversary for quicksort": keys are fixed during the sort, so that each pivot is a bad one.
+ */
 function adversary(length: number): { readonly keys: number[]; readonly order: number[] } {
   const gas = length - 1
   const keys = Array.from({ length }, () => gas)

@@ -1,8 +1,10 @@
 /**
  * Sorts as Go's sort.Sort does, ties included.
  *
- * etcd sorts the answer of a Range with sort.Sort, which is not stable but is deterministic: the order of keys that compare
- * equal is part of what clients see. So this follows, exchange for exchange, the pattern-defeating quicksort of Go ≥ 1.19
+ * etcd sorts the answer of a Range with sort.Sort, which is not stable but is deterministic: the order of keys that
+ * compare equal is part of what clients see. So this follows, exchange for exchange, the pattern-defeating quicksort
+ * of Go ≥
+ * 1.19
  * (Orson Peters, arXiv:2106.05123, with the pivot choice and the shuffling that Go took from Rust's): every comparison
  * and every swap happens in the same order. Ranges [from, to) are half-open.
  */

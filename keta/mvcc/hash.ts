@@ -1,12 +1,12 @@
 /**
- * The checksum of the store at a revision, equal to etcd's HashKV (server/storage/mvcc/hash.go), so that members, and Keta
- * and etcd, can be compared: CRC-32C over "key" (the name of etcd's bucket), then over each version that counts, in the
- * order of revisions: its key in etcd's database (big-endian revision, '_', sub, and 't' for a tombstone) and its KeyValue,
- * of which etcd stores only the key for a tombstone.
+ * The checksum of the store at a revision, equal to etcd's HashKV (server/storage/mvcc/hash.go), so that members, and
+ * Keta and etcd, can be compared: CRC-32C over "key" (the name of etcd's bucket), then over each version that counts,
+ * in the order of revisions: its key in etcd's database (big-endian revision, '_', sub, and 't' for a tombstone) and
+ * its KeyValue, of which etcd stores only the key for a tombstone.
  *
- * Above the compacted revision C every version up to the hashed revision R counts. Of the versions ≤ C those count that are
- * alive at R; but if no key at all is alive at R, then all that the compaction left (etcd skips nothing when its set of
- * versions to keep is empty). A tombstone at exactly C never counts.
+ * Above the compacted revision C every version up to the hashed revision R counts. Of the versions ≤ C those count
+ * that are alive at R; but if no key at all is alive at R, then all that the compaction left (etcd skips nothing when
+ * its set of versions to keep is empty). A tombstone at exactly C never counts.
  */
 import { EMPTY_KEY } from '../bytes/key.ts'
 import { crc32c } from '../bytes/crc32c.ts'

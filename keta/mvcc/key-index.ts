@@ -14,8 +14,9 @@
  *     r                  2     3    4, 5   6, 7    8    9, 10 …
  *     sees               –    3.0   4.0     –     8.0     –
  *
- * A compaction at C makes every version unreachable that no read at C or later, and no watch from C on, can see. So of the
- * versions ≤ C the newest stays; but if it is a tombstone and older than C, it goes too. The dead are always the oldest:
+ * A compaction at C makes every version unreachable that no read at C or later, and no watch from C on, can see. So
+ * of the versions ≤ C the newest stays; but if it is a tombstone and older than C, it goes too. The dead are always
+ * the oldest:
  *
  *     compact at         what is left
  *     3                  3.0   4.0   6.0†   8.0   9.0   9.1†

@@ -1,7 +1,7 @@
 /**
  * The canonical protobuf encoding of mvccpb.KeyValue, written straight into a chunk: key = 1, create_revision = 2,
- * mod_revision = 3, version = 4, value = 5, lease = 6; zero values absent. This is the hottest writer of the server, and it
- * knows its place beforehand, so it does without ProtoWriter's growing buffer.
+ * mod_revision = 3, version = 4, value = 5, lease = 6; zero values absent. This is the hottest writer of the server,
+ * and it knows its place beforehand, so it does without ProtoWriter's growing buffer.
  */
 import type { Key } from '../bytes/key.ts'
 import { bigFieldLength, bytesFieldLength, intFieldLength } from '../bytes/proto-writer.ts'
@@ -50,7 +50,9 @@ export function writeKeyValue(target: Buffer, offset: number, fields: KeyValueFi
   }
 }
 
-/** Where the value lies in an encoded KeyValue of `encodedLength` bytes at `offset`: its start, and its end (exclusive). */
+/**
+ * Where the value lies in an encoded KeyValue of `encodedLength` bytes at `offset`: its start, and its end (exclusive).
+ */
 export function valueBounds(
   bytes: Uint8Array,
   offset: number,

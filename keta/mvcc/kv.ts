@@ -33,7 +33,10 @@ export interface Version {
   value(): Uint8Array
 }
 
-/** One change of one key, as watchers see it. `previous` is the live version before the whole revision, as in etcd, if any. */
+/**
+ * One change of one key, as watchers see it. `previous` is the live version before the whole revision, as in etcd, if
+ * any.
+ */
 export interface Event {
   readonly version: Version
   readonly previous: Version | undefined
@@ -92,9 +95,9 @@ export interface History {
   readonly revision: number
   readonly compactRevision: number
   /**
-   * The commits from `fromRevision` on (≥ compactRevision), oldest first, each whole. Stops after `maxRevisions` commits, or
-   * once `maxBytes` of encoded key-values are exceeded (but always gives at least one). A revision whose changes were all
-   * compacted away is skipped. `previous` is the live version before, where compaction has left it.
+   * The commits from `fromRevision` on (≥ compactRevision), oldest first, each whole. Stops after `maxRevisions`
+   * commits, or once `maxBytes` of encoded key-values are exceeded (but always gives at least one). A revision whose
+   * changes were all compacted away is skipped. `previous` is the live version before, where compaction has left it.
    */
   commits(fromRevision: number, maxRevisions: number, maxBytes: number): readonly Commit[]
 }
@@ -113,16 +116,22 @@ export interface Store extends ReadView, History {
   /** 'compacted' if atRevision < compactRevision, 'future' if > revision. The caller has mapped "now" to `revision`. */
   checkRevision(atRevision: number): RevisionProblem | undefined
   /**
-   * Forgets, from this moment on and for every reader, what only revisions below `revision` could see: of each key the newest
-   * version ≤ revision stays, unless it is a tombstone. Memory is given back later, by `scrub`.
-   * Refuses as etcd does: ≤ compactRevision is 'compacted', > revision is 'future'.
+   * Forgets, from this moment on and for every reader, what only revisions below `revision` could see: of each key
+   * the newest version ≤ revision stays, unless it is a tombstone. Memory is given back later, by `scrub`. Refuses as
+   * etcd does: ≤ compactRevision is 'compacted', > revision is 'future'.
    */
   compact(revision: number): RevisionProblem | undefined
-  /** Gives back memory of compacted versions, visiting at most `maxKeys` keys. True when nothing is left to do (or a dump is open). */
+  /**
+   * Gives back memory of compacted versions, visiting at most `maxKeys` keys. True when nothing is left to do (or a
+   * dump is open).
+   */
   scrub(maxKeys: number): boolean
   /** True while `scrub` has work to do. */
   readonly scrubPending: boolean
-  /** Moves live bytes out of sparsely used memory, visiting at most `maxKeys` keys per call from the beginning on; true when done. */
+  /**
+   * Moves live bytes out of sparsely used memory, visiting at most `maxKeys` keys per call from the beginning on;
+   * true when done.
+   */
   defragment(maxKeys: number): boolean
   /** CRC-32C as etcd's HashKV: see etcd server/storage/mvcc/hash.go. `atRevision` has been checked. */
   hashKv(atRevision: number): number

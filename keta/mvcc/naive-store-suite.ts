@@ -1,6 +1,6 @@
 /**
- * The store as simply as it can be said: one list of all versions ever written, read from end to end each time. What the
- * model-based test compares the real store with. It shares no code with it.
+ * The store as simply as it can be said: one list of all versions ever written, read from end to end each time. What
+ * the model-based test compares the real store with. It shares no code with it.
  */
 import { EMPTY_KEY, type Key } from '../bytes/key.ts'
 import { ProtoWriter } from '../bytes/proto-writer.ts'

@@ -1,6 +1,6 @@
 /**
- * Executes a Range operation: filters, sorts and cuts in the order in which etcd does (server/etcdserver/txn/txn.go), for
- * clients see the difference.
+ * Executes a Range operation: filters, sorts and cuts in the order in which etcd does (server/etcdserver/txn/txn.go),
+ * for clients see the difference.
  */
 import { rangeOf } from '../bytes/key.ts'
 import {
@@ -38,9 +38,9 @@ export function executeRange(view: ReadView, operation: RangeOperation, atRevisi
 }
 
 /**
- * How many versions to fetch: all if they are to be filtered or sorted first, else one more than wanted, to know whether
- * there are more. Sorting that was not asked for by a sort order does not count: a sort target alone sorts ascending what
- * the limit has left of the key order, which looks like a mistake but is what etcd answers.
+ * How many versions to fetch: all if they are to be filtered or sorted first, else one more than wanted, to know
+ * whether there are more. Sorting that was not asked for by a sort order does not count: a sort target alone sorts
+ * ascending what the limit has left of the key order, which looks like a mistake but is what etcd answers.
  */
 function fetchLimit(operation: RangeOperation): number {
   if (operation.sortOrder !== SORT_NONE || hasFilter(operation) || operation.limit <= 0) return 0

@@ -1,6 +1,7 @@
 /**
- * All versions of all keys in the order in which they were written, (modRevision, sub) ascending: what watchers read the
- * past from. Kept in blocks, so that removing a compacted version moves little, and appending never copies everything.
+ * All versions of all keys in the order in which they were written, (modRevision, sub) ascending: what watchers read
+ * the past from. Kept in blocks, so that removing a compacted version moves little, and appending never copies
+ * everything.
  */
 import type { StoredVersion } from './stored-version.ts'
 

@@ -1,11 +1,11 @@
 /**
  * Gives back the memory of compacted versions, in slices.
  *
- * It does not look through all keys. After a complete scrub for compaction B, a version dies under compaction C > B only
- * because of a change in [B, C]: either a newer version ≤ C replaced it, or it is itself a tombstone in [B, C). (B itself
- * counts, because a tombstone of exactly the compacted revision outlives that compaction.) So it visits the versions of
- * [B, C] in the order of revisions, and for each drops whatever is dead of that key: the work is proportional to what was
- * written between two compactions, however many keys there are.
+ * It does not look through all keys. After a complete scrub for compaction B, a version dies under compaction C > B
+ * only because of a change in [B, C]: either a newer version ≤ C replaced it, or it is itself a tombstone in [B, C).
+ * (B itself counts, because a tombstone of exactly the compacted revision outlives that compaction.) So it visits the
+ * versions of [B, C] in the order of revisions, and for each drops whatever is dead of that key: the work is
+ * proportional to what was written between two compactions, however many keys there are.
  */
 import type { KeyHistory } from './key-index.ts'
 import type { StoreParts } from './parts.ts'

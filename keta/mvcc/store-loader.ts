@@ -138,7 +138,9 @@ export class StoreLoader {
     this.#versions++
   }
 
-  /** A version's bytes are given out as they are and its value is found by their lengths: both need the canonical form. */
+  /**
+   * A version's bytes are given out as they are and its value is found by their lengths: both need the canonical form.
+   */
   #check(fields: ParsedKeyValue, encodedLength: number, sub: number): void {
     const { createRevision, modRevision, version, lease, valueLength } = fields
     const isPut = version > 0 && createRevision > 0 && createRevision <= modRevision

@@ -68,8 +68,8 @@ export class StoredVersion implements Version {
   }
 
   /**
-   * Whether this version still exists after a compaction at `compactRevision`. A tombstone of exactly that revision does,
-   * until the next compaction: a watch from there on must see the deletion (as in etcd ≥ 3.5.16 and 3.6).
+   * Whether this version still exists after a compaction at `compactRevision`. A tombstone of exactly that revision
+   * does, until the next compaction: a watch from there on must see the deletion (as in etcd ≥ 3.5.16 and 3.6).
    */
   survives(compactRevision: number): boolean {
     if (this.modRevision > compactRevision) return true

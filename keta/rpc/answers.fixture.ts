@@ -1,4 +1,7 @@
-/** For tests: random stored versions and the messages that protobuf-es makes of them, to hold the hand-written encoders against. */
+/**
+ * For tests: random stored versions and the messages that protobuf-es makes of them, to hold the hand-written
+ * encoders against.
+ */
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf'
 import fc from 'fast-check'
 

@@ -1,6 +1,6 @@
 /**
- * etcd's Cluster service. The members are those of the configuration: the calls that change them are not offered, and are
- * answered UNIMPLEMENTED.
+ * etcd's Cluster service. The members are those of the configuration: the calls that change them are not offered, and
+ * are answered UNIMPLEMENTED.
  */
 import type { Engine } from '../engine/api.ts'
 import { MemberListRequestSchema, MemberListResponseSchema } from '../proto/gen/etcdserverpb/rpc_pb.js'

@@ -1,4 +1,7 @@
-/** The gRPC status and the exact text of each refusal: those of etcd's api/v3rpc/rpctypes/error.go, which clients compare. */
+/**
+ * The gRPC status and the exact text of each refusal: those of etcd's api/v3rpc/rpctypes/error.go, which clients
+ * compare.
+ */
 import { type FailureCode, RequestFailure } from '../command/failure.ts'
 import { RpcError, STATUS, type StatusCode } from '../transport/transport.ts'
 

@@ -1,6 +1,6 @@
 /**
- * The header of every answer. Cluster and member id never change, so they are encoded once; revision and term change with
- * writes only, so that the encoding of the last pair serves all answers until the next.
+ * The header of every answer. Cluster and member id never change, so they are encoded once; revision and term change
+ * with writes only, so that the encoding of the last pair serves all answers until the next.
  */
 import type { MessageInitShape } from '@bufbuild/protobuf'
 

@@ -1,7 +1,7 @@
 /**
- * Encodes the answers of the KV service by hand. Stored key-values are encoded already, and are copied in as they are: for a
- * range of a hundred keys this costs a sixth of encoding a message. Each answer is measured first and then written in one pass.
- * The field numbers are those of proto/etcdserverpb/rpc.proto.
+ * Encodes the answers of the KV service by hand. Stored key-values are encoded already, and are copied in as they
+ * are: for a range of a hundred keys this costs a sixth of encoding a message. Each answer is measured first and then
+ * written in one pass. The field numbers are those of proto/etcdserverpb/rpc.proto.
  */
 import { bigFieldLength, bytesFieldLength, intFieldLength, ProtoWriter, varintLength } from '../bytes/proto-writer.ts'
 import type {

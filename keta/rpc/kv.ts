@@ -1,4 +1,6 @@
-/** etcd's KV service. The order of the checks is etcd's: quota, then what the request says by itself, then the state. */
+/**
+ * etcd's KV service. The order of the checks is etcd's: quota, then what the request says by itself, then the state.
+ */
 import {
   decodeCompactionRequest,
   decodeDeleteRangeRequest,
@@ -94,8 +96,8 @@ function isReadOnly({ success, failure }: TxnOperation): boolean {
 }
 
 /**
- * Whether all ranges say so. Without any range it is not: etcd takes such a transaction for serializable, and so may answer its
- * comparisons from stale state; here they are linearizable.
+ * Whether all ranges say so. Without any range it is not: etcd takes such a transaction for serializable, and so may
+ * answer its comparisons from stale state; here they are linearizable.
  */
 function isSerializable({ success, failure }: TxnOperation): boolean {
   const operations = [...success, ...failure]

@@ -1,4 +1,7 @@
-/** How the services' unary methods are put into the table: refusals become statuses, cold messages go through protobuf-es. */
+/**
+ * How the services' unary methods are put into the table: refusals become statuses, cold messages go through
+ * protobuf-es.
+ */
 import {
   create,
   type DescMessage,
@@ -13,8 +16,8 @@ import { type Method, unary } from '../transport/transport.ts'
 import { toRpcError } from './errors.ts'
 
 /**
- * A method with a hand-written decoder. Its answer is encoded by `handle`: stored key-values are views, and must be encoded in
- * the turn in which they were read.
+ * A method with a hand-written decoder. Its answer is encoded by `handle`: stored key-values are views, and must be
+ * encoded in the turn in which they were read.
  */
 export function method<Request>(definition: {
   decode(bytes: Uint8Array): Request

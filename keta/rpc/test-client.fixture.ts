@@ -1,4 +1,7 @@
-/** For tests: the services on a real engine with its log in memory, called through the table that a transport would serve. */
+/**
+ * For tests: the services on a real engine with its log in memory, called through the table that a transport would
+ * serve.
+ */
 import {
   create,
   type DescMethod,
@@ -91,7 +94,10 @@ export async function call<M extends DescMethod>(
   return fromBinary(description.output, method.encode(response)) as MessageShape<M['output']>
 }
 
-/** An open stream as its client sees it. A promise that `send` returns is pending while no further request would be read. */
+/**
+ * An open stream as its client sees it. A promise that `send` returns is pending while no further request would be
+ * read.
+ */
 export class TestStream<M extends DescMethod> {
   readonly answers: MessageShape<M['output']>[] = []
   ended = false

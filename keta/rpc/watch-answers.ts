@@ -1,7 +1,7 @@
 /**
- * Encodes WatchResponses by hand. The hub gives equal lists of events as the same array, so their encoding is kept by the
- * array's identity: a thousand watchers of one key cost one encoding and a thousand copies.
- * The field numbers are those of proto/etcdserverpb/rpc.proto and proto/mvccpb/kv.proto.
+ * Encodes WatchResponses by hand. The hub gives equal lists of events as the same array, so their encoding is kept by
+ * the array's identity: a thousand watchers of one key cost one encoding and a thousand copies. The field numbers are
+ * those of proto/etcdserverpb/rpc.proto and proto/mvccpb/kv.proto.
  */
 import { bigFieldLength, ProtoWriter, varintLength } from '../bytes/proto-writer.ts'
 import type { WatchAnswer, WatchEvent } from '../watch/watch.ts'

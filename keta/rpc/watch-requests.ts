@@ -1,4 +1,7 @@
-/** Decodes etcd's WatchRequest by hand. Of the union the last field that stands on the wire counts, as everywhere in protobuf. */
+/**
+ * Decodes etcd's WatchRequest by hand. Of the union the last field that stands on the wire counts, as everywhere in
+ * protobuf.
+ */
 import { EMPTY_KEY } from '../bytes/key.ts'
 import { MalformedMessage, ProtoReader } from '../bytes/proto-reader.ts'
 import { WIRE_BYTES } from '../bytes/proto-writer.ts'

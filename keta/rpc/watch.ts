@@ -1,6 +1,6 @@
 /**
- * etcd's Watch service: one stream of the hub for each stream of a client. A client's half-close does not end its watches.
- * What bounds a hostile client is the transport: it reads no request while the answers are not taken.
+ * etcd's Watch service: one stream of the hub for each stream of a client. A client's half-close does not end its
+ * watches. What bounds a hostile client is the transport: it reads no request while the answers are not taken.
  */
 import type { Engine } from '../engine/api.ts'
 import { type Method, stream, type StreamHandler } from '../transport/transport.ts'

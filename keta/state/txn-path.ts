@@ -85,8 +85,8 @@ class PathCheck {
 
   #checkPut(operation: PutOperation): FailureCode | undefined {
     if (lacksCurrent(this.#view, operation)) return 'KEY_NOT_FOUND'
-    // etcd looks only at the state before: a put with ignore_value after a delete of everything "from the key on", which
-    // its static checks let pass, makes it panic while it applies, and again at every restart.
+    // etcd looks only at the state before: a put with ignore_value after a delete of everything "from the key on",
+    // which its static checks let pass, makes it panic while it applies, and again at every restart.
     if (needsCurrent(operation) && this.#isDeleted(operation.key)) return 'KEY_NOT_FOUND'
     return lacksLease(this.#leases, operation) ? 'LEASE_NOT_FOUND' : undefined
   }

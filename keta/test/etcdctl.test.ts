@@ -105,7 +105,9 @@ const SEQUENCES: Readonly<Record<string, readonly Command[]>> = {
   ],
 }
 
-/** etcdctl does not say when its watch has begun; one from now has by then (a later one fails loudly, by its events). */
+/**
+ * etcdctl does not say when its watch has begun; one from now has by then (a later one fails loudly, by its events).
+ */
 const WATCH_START_MS = 500
 
 describe('etcdctl', function () {

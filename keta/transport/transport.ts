@@ -26,7 +26,10 @@ export const STATUS = {
 
 export type StatusCode = (typeof STATUS)[keyof typeof STATUS]
 
-/** The error a client receives. Anything else that a handler throws is a defect: logged, and answered INTERNAL without its text. */
+/**
+ * The error a client receives. Anything else that a handler throws is a defect: logged, and answered INTERNAL without
+ * its text.
+ */
 export class RpcError extends Error {
   override readonly name = 'RpcError'
   readonly status: StatusCode
@@ -45,8 +48,8 @@ export interface Call {
 }
 
 /**
- * One request, one answer. `decode` throws for bytes that are not the message (answered INTERNAL, as grpc-go does); an RpcError
- * that it throws is answered as it is.
+ * One request, one answer. `decode` throws for bytes that are not the message (answered INTERNAL, as grpc-go does);
+ * an RpcError that it throws is answered as it is.
  */
 export interface UnaryMethod<Request, Response> {
   readonly kind: 'unary'
@@ -65,7 +68,10 @@ export interface StreamMethod<Request, Response> {
 
 /** The transport's side of an open stream, as a handler uses it. */
 export interface ServerStream<Response> {
-  /** Takes the message, unless the stream is over. False: the client is not keeping up; send nothing more that can wait until `drained`. */
+  /**
+   * Takes the message, unless the stream is over. False: the client is not keeping up; send nothing more that can
+   * wait until `drained`.
+   */
   send(response: Response): boolean
   /** Ends the stream with OK. */
   end(): void
@@ -75,7 +81,10 @@ export interface ServerStream<Response> {
 
 /** The service's side of an open stream. The transport calls these one at a time, and none after `closed`. */
 export interface StreamHandler<Request> {
-  /** One request. The transport reads no further request while the returned promise is pending, or while the client does not take answers. */
+  /**
+   * One request. The transport reads no further request while the returned promise is pending, or while the client
+   * does not take answers.
+   */
   message(request: Request): void | Promise<void>
   /** The client will send nothing more (it may still want answers). */
   halfClosed(): void
@@ -100,11 +109,14 @@ export function stream<Request, Response>(method: Omit<StreamMethod<Request, Res
 }
 
 export interface Transport {
-  /** Binds and serves; resolves to the bound addresses when every one is open. Rejects, with nothing left bound, if one cannot be. */
+  /**
+   * Binds and serves; resolves to the bound addresses when every one is open. Rejects, with nothing left bound, if
+   * one cannot be.
+   */
   listen(addresses: readonly ListenAddress[]): Promise<readonly ListenAddress[]>
   /**
-   * Refuses new calls, ends open streams with UNAVAILABLE (after the message in hand), gives open unary calls `graceMs` to
-   * finish, then ends them too. Idempotent.
+   * Refuses new calls, ends open streams with UNAVAILABLE (after the message in hand), gives open unary calls
+   * `graceMs` to finish, then ends them too. Idempotent.
    */
   close(graceMs: number): Promise<void>
 }

@@ -1,4 +1,7 @@
-/** All interests of the hub's watchers, found by the key of an event: single keys in a hash map, ranges in an interval index. */
+/**
+ * All interests of the hub's watchers, found by the key of an event: single keys in a hash map, ranges in an interval
+ * index.
+ */
 import type { Key, KeyRange } from '../bytes/key.ts'
 import { successor } from '../bytes/key.ts'
 import { IntervalIndex } from './interval-index.ts'

@@ -1,4 +1,7 @@
-/** Reads history in bounded batches for lagging watchers, so that watchers who stand at the same place share the reading. */
+/**
+ * Reads history in bounded batches for lagging watchers, so that watchers who stand at the same place share the
+ * reading.
+ */
 import type { Commit, History } from '../mvcc/kv.ts'
 import { selectPast } from './selection.ts'
 import type { WatchEvent } from './watch.ts'
@@ -39,7 +42,9 @@ export class PastReader {
     this.#lastRevision = lastRevision
   }
 
-  /** What the interest asked for in the batch that begins with `fromRevision` (≥ the compact revision, ≤ the last one). */
+  /**
+   * What the interest asked for in the batch that begins with `fromRevision` (≥ the compact revision, ≤ the last one).
+   */
   read(fromRevision: number, interest: Interest): PastEvents {
     const batch = this.#batchFrom(fromRevision)
     const known = batch.selections.get(interest)

@@ -16,7 +16,9 @@ export class Rotation<T> {
     this.#members.delete(member)
   }
 
-  /** The member whose turn it is, undefined if there are none. Every member has one turn before any has a second one. */
+  /**
+   * The member whose turn it is, undefined if there are none. Every member has one turn before any has a second one.
+   */
   next(): T | undefined {
     // A Set's iterator is live: it skips members deleted meanwhile and still reaches those added meanwhile.
     const turn = this.#round.next()

@@ -18,7 +18,9 @@ export interface Selection {
 
 const NO_SELECTIONS: readonly Selection[] = []
 
-/** For every interest with synced watchers that `commit` touches, the events its watchers are to be given (never none). */
+/**
+ * For every interest with synced watchers that `commit` touches, the events its watchers are to be given (never none).
+ */
 export function selectLive(commit: Commit, index: InterestIndex): readonly Selection[] {
   const positions = matchingPositions(commit, index)
   if (positions === undefined) return NO_SELECTIONS
@@ -81,8 +83,8 @@ function watchEvent(commit: Commit, event: Event, prevKv: boolean): WatchEvent {
 }
 
 /**
- * The live version before the event's *revision*: that is etcd's prev_kv. It differs from what the event itself replaced
- * if the revision changed the key twice (nested transactions can put a key and then delete it).
+ * The live version before the event's *revision*: that is etcd's prev_kv. It differs from what the event itself
+ * replaced if the revision changed the key twice (nested transactions can put a key and then delete it).
  */
 function versionBefore(commit: Commit, event: Event): Event['previous'] {
   const { previous } = event

@@ -2,7 +2,8 @@
  * etcd's watch guarantees as a property: random writes, watchers, slow sinks, compactions and catch-up budgets, and an
  * oracle that knows all commits and checks every answer when it arrives. Runs on any store.
  *
- * - ordered, unique, atomic, reliable: the events of an answer are exactly the oracle's from the first revision that the
+ * - ordered, unique, atomic, reliable: the events of an answer are exactly the oracle's from the first revision that
+ * the
  *   watcher has not been told about up to the answer's header revision.
  * - bookmarkable: progress R comes only when nothing up to R is owed.
  * - resumable: watchers may start at any past revision; they are owed everything from there, or the answer compacted.

@@ -5,10 +5,10 @@
  *
  * - A synced watcher has been sent everything it asked for in [its start, N); it is owed nothing. `publish(N)` either
  *   sends it what it asked for in N, whole, in one answer, or, if its stream is full, makes it lagging with cursor N.
- * - A lagging watcher has been sent everything it asked for below its cursor and nothing from there on, and its cursor
- *   is ≤ revision. `publish` passes it over. Only a catch-up step moves the cursor: in one turn it reads the whole revisions
- *   [cursor, next), sends what was asked for of them in one answer, and sets the cursor to `next`; when `next` is N the
- *   watcher becomes synced in the same turn, and nothing can be published in between.
+ * - A lagging watcher has been sent everything it asked for below its cursor and nothing from there on, and its
+ *   cursor is ≤ revision. `publish` passes it over. Only a catch-up step moves the cursor: in one turn it reads the
+ *   whole revisions [cursor, next), sends what was asked for of them in one answer, and sets the cursor to `next`;
+ *   when `next` is N the watcher becomes synced in the same turn, and nothing can be published in between.
  *
  * A watcher is in one state at a time, so each revision reaches it by one of the two ways and once. A sink takes every
  * answer it is given; "full" only postpones the next one.
@@ -24,7 +24,9 @@ import { selectLive } from './selection.ts'
 import type { WatchEvent, WatchSink, WatchStream } from './watch.ts'
 import type { Watcher } from './watcher.ts'
 
-/** 1000 revisions is etcd's batch; 1 MiB keeps an answer well below the 4 MiB that most gRPC clients accept by default. */
+/**
+ * 1000 revisions is etcd's batch; 1 MiB keeps an answer well below the 4 MiB that most gRPC clients accept by default.
+ */
 const DEFAULT_LIMITS: BatchLimits = { batchRevisions: 1000, batchBytes: 1024 * 1024 }
 
 export interface WatchStats {

@@ -2,9 +2,9 @@
  * What a watch promises (etcd's guarantees: ordered, unique, atomic, reliable, resumable), and how the hub talks to
  * whoever carries the events away.
  *
- * The hub holds no queue per watcher. A watcher is *synced* while its sink takes what it is given; as soon as the sink is
- * full the watcher keeps only a cursor (the next revision it needs) and is caught up from the store's history when the
- * sink drains. So a slow client costs a cursor, whatever the write rate, and can be hurt only by compaction.
+ * The hub holds no queue per watcher. A watcher is *synced* while its sink takes what it is given; as soon as the
+ * sink is full the watcher keeps only a cursor (the next revision it needs) and is caught up from the store's history
+ * when the sink drains. So a slow client costs a cursor, whatever the write rate, and can be hurt only by compaction.
  */
 import type { Key } from '../bytes/key.ts'
 import type { Event } from '../mvcc/kv.ts'
@@ -43,8 +43,8 @@ export type WatchAnswer =
   | { readonly kind: 'progress'; readonly watchId: bigint; readonly revision: number }
   | { readonly kind: 'canceled'; readonly watchId: bigint; readonly revision: number }
   /**
-   * The watcher's next revision was compacted away: `compactRevision` is where the history now begins. Nothing more comes
-   * of the watcher, but it keeps its id, and answers no progress, until it is canceled.
+   * The watcher's next revision was compacted away: `compactRevision` is where the history now begins. Nothing more
+   * comes of the watcher, but it keeps its id, and answers no progress, until it is canceled.
    */
   | { readonly kind: 'compacted'; readonly watchId: bigint; readonly compactRevision: number }
 
@@ -66,8 +66,8 @@ export interface WatchEvents {
 /** The way out to one client's stream. */
 export interface WatchSink {
   /**
-   * Takes an answer, always. Returns false if the sink is now full: the hub sends nothing more that can wait
-   * (events, progress, compacted) until `drained()` is called on the stream. It must not call the stream before it returns.
+   * Takes an answer, always. Returns false if the sink is now full: the hub sends nothing more that can wait (events,
+   * progress, compacted) until `drained()` is called on the stream. It must not call the stream before it returns.
    */
   send(answer: WatchAnswer): boolean
 }

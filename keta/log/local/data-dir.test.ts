@@ -94,7 +94,7 @@ describe('data directory lock between processes', () => {
   let directory: string
   let running: ChildProcess[]
   before(() => {
-    program = compileForNode(fileURLToPath(new URL('lock-child.ts', import.meta.url)))
+    program = compileForNode(fileURLToPath(new URL('lock-child.fixture.ts', import.meta.url)))
   })
   after(() => program.dispose())
   beforeEach(() => {

@@ -46,7 +46,9 @@ const DRAFT = 'lock.draft-'
 /** Every further attempt means that another process made progress; more than a few in a row is no coincidence. */
 const ATTEMPTS = 100
 
-/** @throws LogError 'LOCKED' naming the process that holds it; 'CORRUPT' for an unreadable lock file; 'NO_SPACE', 'IO'. */
+/**
+ * @throws LogError 'LOCKED' naming the process that holds it; 'CORRUPT' for an unreadable lock file; 'NO_SPACE', 'IO'.
+ */
 export function lockDirectory(directory: string): DirectoryLock {
   const claim: Claim = { id: randomUUID(), ...ownIdentity(), since: new Date().toISOString() }
   const draft = join(directory, DRAFT + claim.id)

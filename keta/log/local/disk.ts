@@ -1,6 +1,6 @@
 /**
- * The disk port: the few file operations that the local log and the snapshot files need, so that tests can put a
- * disk beneath them that loses, tears and refuses (`faulty-disk.ts`). The real one is `real-disk.ts`.
+ * The disk port: the few file operations that the local log and the snapshot files need, so that tests can put a disk
+ * beneath them that loses, tears and refuses (`faulty-disk.fixture.ts`). The real one is `real-disk.ts`.
  *
  * All methods reject or throw with a Node system error (`code` is 'ENOSPC', 'EIO', …).
  */

@@ -4,8 +4,8 @@ import fc from 'fast-check'
 import { readAll } from '../log-suite.ts'
 import type { Log } from '../log.ts'
 import { LogError } from '../log.ts'
-import type { Choose } from './faulty-disk.ts'
-import { FaultyDisk } from './faulty-disk.ts'
+import type { Choose } from './faulty-disk.fixture.ts'
+import { FaultyDisk } from './faulty-disk.fixture.ts'
 import { openLocalLog } from './local-log.ts'
 
 const LOG_ID = Buffer.alloc(16, 7)

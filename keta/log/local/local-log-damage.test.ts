@@ -1,9 +1,12 @@
-/** Files that are cut at every byte and changed at every byte: what is refused, what is cut, and that nothing is invented. */
+/**
+ * Files that are cut at every byte and changed at every byte: what is refused, what is cut, and that nothing is
+ * invented.
+ */
 import { expect } from 'chai'
 import { bytes, codeOf, texts } from '../log-suite.ts'
 import type { Log } from '../log.ts'
 import { LogError } from '../log.ts'
-import { FaultyDisk } from './faulty-disk.ts'
+import { FaultyDisk } from './faulty-disk.fixture.ts'
 import { openLocalLog } from './local-log.ts'
 import type { TornTail } from './recovery.ts'
 import { encodeFrame, frameSeed } from './segment.ts'

@@ -1,7 +1,7 @@
 /**
- * Zeros written ahead of the end of the segment that is appended to. An fdatasync that finds the file's size unchanged need not commit
- * the file system's journal: measured on ext4, p50 of write and sync fell from 0.19 to 0.13 ms. Recovery takes a tail of zeros for
- * the end of the segment (segment-format.md).
+ * Zeros written ahead of the end of the segment that is appended to. An fdatasync that finds the file's size
+ * unchanged need not commit the file system's journal: measured on ext4, p50 of write and sync fell from 0.19 to 0.13
+ * ms. Recovery takes a tail of zeros for the end of the segment (segment-format.md).
  */
 import type { DiskFile } from './disk.ts'
 
@@ -51,7 +51,8 @@ export class Preallocation {
     try {
       this.#allocatedBytes += await this.#file.write(this.#zeros, this.#allocatedBytes)
     } catch {
-      // A full device: appends may still fit. A broken one: the next append's own write or sync says so, and ends the log.
+      // A full device: appends may still fit. A broken one: the next append's own write or sync says so, and ends the
+      // log.
       this.#stopped = true
     }
   }

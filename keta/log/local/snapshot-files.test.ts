@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { bytes, codeOf } from '../log-suite.ts'
 import { MemorySnapshots } from '../memory/memory-snapshots.ts'
 import type { SnapshotStore } from '../snapshots.ts'
-import { FaultyDisk } from './faulty-disk.ts'
+import { FaultyDisk } from './faulty-disk.fixture.ts'
 import { openSnapshotFiles } from './snapshot-files.ts'
 
 const LOG_ID = Buffer.alloc(16, 0x5a)

@@ -1,7 +1,7 @@
 /**
- * Chooses where an append's fdatasync runs. The way through the thread pool and back costs a lone client 0.03–0.07 ms, a
- * third of the whole sync on a fast disk; on the calling thread it stops the event loop meanwhile. So: on the calling thread while
- * the disk is fast, in the pool as soon as one sync was not.
+ * Chooses where an append's fdatasync runs. The way through the thread pool and back costs a lone client 0.03–0.07
+ * ms, a third of the whole sync on a fast disk; on the calling thread it stops the event loop meanwhile. So: on the
+ * calling thread while the disk is fast, in the pool as soon as one sync was not.
  */
 import type { DiskFile } from './disk.ts'
 

@@ -1,4 +1,6 @@
-/** Random keys, range ends, values, revisions and other fields, with the edges of each much more often than by chance. */
+/**
+ * Random keys, range ends, values, revisions and other fields, with the edges of each much more often than by chance.
+ */
 import type { World } from './pair.ts'
 import type { Random } from './random.ts'
 

@@ -1,7 +1,7 @@
 /**
- * Keta against a real etcd: the same random requests go to both, and every answer and every event must be equal, but for
- * `exceptions.ts`. A difference is printed with its seed; KETA_SEED=N runs that seed alone, KETA_SCALE=full ten times
- * as many requests, KETA_DIFFERENTIAL=etcd compares two real etcds (which proves the comparer, not Keta).
+ * Keta against a real etcd: the same random requests go to both, and every answer and every event must be equal, but
+ * for `exceptions.ts`. A difference is printed with its seed; KETA_SEED=N runs that seed alone, KETA_SCALE=full ten
+ * times as many requests, KETA_DIFFERENTIAL=etcd compares two real etcds (which proves the comparer, not Keta).
  */
 import { expect } from 'chai'
 import { ensureEtcd, startEtcd } from '../../../test-servers/etcd.ts'

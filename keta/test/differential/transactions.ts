@@ -87,7 +87,9 @@ function anyOp(random: Random, world: World, depth: number): RequestOp {
   ])()
 }
 
-/** Without the end that means "no end", as a put in the same transaction can make etcd lose data: see `exceptions.ts`. */
+/**
+ * Without the end that means "no end", as a put in the same transaction can make etcd lose data: see `exceptions.ts`.
+ */
 function boundedDelete(random: Random): DeleteRangeRequest {
   const request = deleteRequest(random)
   if (Buffer.compare(request.rangeEnd, NUL) === 0) request.rangeEnd = new Uint8Array()

@@ -1,6 +1,7 @@
 /**
- * What each connection has been answered and has not taken yet, in unary calls. A client may have thousands of calls open, and
- * each answer may be large: so the next requests of a connection are read and handled only when it takes its answers.
+ * What each connection has been answered and has not taken yet, in unary calls. A client may have thousands of calls
+ * open, and each answer may be large: so the next requests of a connection are read and handled only when it takes
+ * its answers.
  */
 
 /** Of one connection. Enough for any honest mix of calls; a single answer may go beyond it. */

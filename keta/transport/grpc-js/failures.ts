@@ -4,7 +4,9 @@ import { RpcError, STATUS } from '../transport.ts'
 /** Told of everything thrown that is not an RpcError. */
 export type OnDefect = (error: unknown) => void
 
-/** An RpcError goes to the client as it is. Anything else is a defect, and its text is nobody's business but the log's. */
+/**
+ * An RpcError goes to the client as it is. Anything else is a defect, and its text is nobody's business but the log's.
+ */
 export function failureOf(error: unknown, onDefect: OnDefect): RpcError {
   if (error instanceof RpcError) return error
   onDefect(error)

@@ -1,5 +1,6 @@
 /**
- * Statuses that grpc-js gives by itself, put into the words of grpc-go: clients of etcd know those, and some match them.
+ * Statuses that grpc-js gives by itself, put into the words of grpc-go: clients of etcd know those, and some match
+ * them.
  */
 import type { ServerInterceptingCallInterface } from '@grpc/grpc-js'
 

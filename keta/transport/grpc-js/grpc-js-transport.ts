@@ -25,7 +25,10 @@ import { ServedCall, WireCall } from './wire-call.ts'
  */
 const MAX_CALLS_PER_CONNECTION = 10_000
 
-/** etcd's --grpc-keepalive-interval and --grpc-keepalive-timeout: after 2 h of silence ask whether the client still lives. */
+/**
+ * etcd's --grpc-keepalive-interval and --grpc-keepalive-timeout: after 2 h of silence ask whether the client still
+ * lives.
+ */
 const KEEPALIVE_TIME_MS = 7_200_000
 const KEEPALIVE_TIMEOUT_MS = 20_000
 
@@ -66,8 +69,8 @@ class GrpcJsTransport implements Transport {
   }
 
   /**
-   * Open streams are ended at once with UNAVAILABLE (after the message in hand): they have no end of their own, and their
-   * clients go on elsewhere. The grace is for the calls that are being answered.
+   * Open streams are ended at once with UNAVAILABLE (after the message in hand): they have no end of their own, and
+   * their clients go on elsewhere. The grace is for the calls that are being answered.
    */
   close(graceMs: number): Promise<void> {
     this.#closing ??= this.#close(graceMs)
@@ -136,15 +139,19 @@ function refuse(wire: WireCall, error: RpcError): void {
   })
 }
 
-/** What grpc-js is told of a method: bytes in, bytes out, both ways. The interceptor takes every call before its handler. */
+/**
+ * What grpc-js is told of a method: bytes in, bytes out, both ways. The interceptor takes every call before its
+ * handler.
+ */
 function passThrough(path: string): Required<Parameters<Server['register']>> {
   const asIs = (bytes: unknown): Buffer => bytes as Buffer
   return [path, () => undefined, asIs, asIs, 'bidi']
 }
 
 /**
- * grpc-js answers calls to paths that are not registered by itself, in its own words, and has no hook for them. So its table
- * of handlers is made to know every path. It is not part of the public interface: should it change, the server does not start.
+ * grpc-js answers calls to paths that are not registered by itself, in its own words, and has no hook for them. So
+ * its table of handlers is made to know every path. It is not part of the public interface: should it change, the
+ * server does not start.
  */
 function routeUnknownPaths(server: Server): void {
   const handlers: unknown = Reflect.get(server, 'handlers')

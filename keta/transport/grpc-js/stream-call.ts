@@ -1,14 +1,19 @@
 /**
- * Serves one streaming call, with back-pressure both ways. A request is asked for only when the one before has been dealt
- * with and the client takes its answers; answers that the connection has not taken yet are counted, in bytes.
+ * Serves one streaming call, with back-pressure both ways. A request is asked for only when the one before has been
+ * dealt with and the client takes its answers; answers that the connection has not taken yet are counted, in bytes.
  */
 import type { RpcError, ServerStream, StreamHandler, StreamMethod } from '../transport.ts'
 import { decodeRequest, failureOf, type OnDefect } from './failures.ts'
 import type { WireCall, WireListener } from './wire-call.ts'
 
-/** From this many unsent bytes on the stream is full: a few round trips of a fast reader, and cheap for a thousand slow ones. */
+/**
+ * From this many unsent bytes on the stream is full: a few round trips of a fast reader, and cheap for a thousand
+ * slow ones.
+ */
 const FULL_BYTES = 256 * 1024
-/** Down to this many the stream drains before it takes more, so that full and empty do not alternate with every message. */
+/**
+ * Down to this many the stream drains before it takes more, so that full and empty do not alternate with every message.
+ */
 const DRAINED_BYTES = 64 * 1024
 /** What an unsent message costs besides its bytes: small answers without end must fill the stream too. */
 const MESSAGE_OVERHEAD_BYTES = 256

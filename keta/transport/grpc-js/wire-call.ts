@@ -1,6 +1,7 @@
 /**
- * One call of grpc-js at the lowest level that its public interface has: what an interceptor sees. Messages are asked for
- * one by one, which is the back-pressure that the transport promises, and nothing is queued in a stream object between.
+ * One call of grpc-js at the lowest level that its public interface has: what an interceptor sees. Messages are asked
+ * for one by one, which is the back-pressure that the transport promises, and nothing is queued in a stream object
+ * between.
  */
 import { Metadata, ServerInterceptingCall, type ServerInterceptingCallInterface } from '@grpc/grpc-js'
 
@@ -31,8 +32,9 @@ export class WireCall implements Call {
   #closed = false
 
   /**
-   * grpc-js ends calls by itself too (message too large, deadline passed), through the same `sendStatus` that it offers to
-   * others. It is replaced on this call, so that these statuses carry grpc-go's texts and end the call for its handler.
+   * grpc-js ends calls by itself too (message too large, deadline passed), through the same `sendStatus` that it
+   * offers to others. It is replaced on this call, so that these statuses carry grpc-go's texts and end the call for
+   * its handler.
    * @param onClosed called when the call has its status, or is gone.
    */
   constructor(call: ServerInterceptingCallInterface, onClosed: () => void) {

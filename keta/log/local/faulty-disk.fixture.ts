@@ -248,7 +248,10 @@ export class FaultyDisk implements Disk {
     return firstBytes(write, Math.max(0, whole - write.position))
   }
 
-  /** Some of the pages written, in no order: a page that is missing before one that is there reads as it was, or as zeros. */
+  /**
+   * Some of the pages written, in no order: a page that is missing before one that is there reads as it was, or as
+   * zeros.
+   */
   #survivingPages(durable: Buffer, writes: readonly Write[]): Buffer {
     let whole: Buffer = Buffer.from(durable)
     for (const change of writes) {
@@ -266,7 +269,10 @@ export class FaultyDisk implements Disk {
   }
 }
 
-/** A write is cut short at any byte where the file grows (a full device), and between sectors where it does not (a signal). */
+/**
+ * A write is cut short at any byte where the file grows (a full device), and between sectors where it does not (a
+ * signal).
+ */
 function shortened(wished: number, whole: number, position: number, oldSize: number): number {
   const end = position + wished
   if (end >= oldSize) return wished
