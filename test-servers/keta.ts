@@ -28,7 +28,7 @@ export async function startKeta(options: KetaOptions = {}): Promise<TestServer> 
     endpoint,
     command: process.execPath,
     arguments: (dataDir) => [
-      ...program(),
+      ...ketaProgram(),
       ...['--name', 'default', '--data-dir', dataDir],
       ...['--listen-client-urls', `http://${endpoint}`, '--advertise-client-urls', `http://${endpoint}`],
       ...(options.flags ?? []),
@@ -37,7 +37,8 @@ export async function startKeta(options: KetaOptions = {}): Promise<TestServer> 
   })
 }
 
-function program(): readonly string[] {
+/** What node is given to run this project's server. */
+export function ketaProgram(): readonly string[] {
   const isFresh = existsSync(BUILT) && statSync(BUILT).mtimeMs > newestSource(join(ROOT, 'keta'))
   return isFresh ? [BUILT] : ['--import', TYPESCRIPT_LOADER, SOURCE]
 }

@@ -1,10 +1,11 @@
-/** Runs the real executable, from its sources, and watches what it says. */
+/** Runs the real executable, and watches what it says. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { ketaProgram } from '../../test-servers/keta.ts'
+import { guardGroup, releaseGroup } from '../../test-servers/reaper.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
-const EXECUTABLE = fileURLToPath(new URL('../bin/keta.ts', import.meta.url))
 
 export interface Finished {
   readonly code: number | null
@@ -31,15 +32,18 @@ export class KetaProcess {
   constructor(words: readonly string[], environment: Readonly<Record<string, string>> = {}, fileBlocks?: number) {
     const inherited = Object.entries(process.env).filter(([name]) => !/^(KETA|ETCD)_|^npm_lifecycle_event$/.test(name))
     const limit = fileBlocks === undefined ? '' : `ulimit -f ${fileBlocks}; `
-    this.child = spawn(
-      'sh',
-      ['-c', `${limit}exec "$@"`, 'sh', process.execPath, '--import', 'tsx', EXECUTABLE, ...words],
-      {
-        cwd: ROOT,
-        env: { ...Object.fromEntries(inherited), ...environment },
-        stdio: ['ignore', 'pipe', 'pipe'],
-      },
-    )
+    const command = [process.execPath, ...ketaProgram(), ...words]
+    this.child = spawn('sh', ['-c', `${limit}exec "$@"`, 'sh', ...command], {
+      cwd: ROOT,
+      env: { ...Object.fromEntries(inherited), ...environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    })
+    const { pid } = this.child
+    if (pid !== undefined) {
+      guardGroup(pid)
+      this.child.once('exit', () => releaseGroup(pid))
+    }
     this.child.stdout?.on('data', (chunk: Buffer) => (this.#stdout += chunk.toString()))
     this.child.stderr?.on('data', (chunk: Buffer) => (this.#stderr += chunk.toString()))
     this.finished = once(this.child, 'close').then(([code]) => ({
