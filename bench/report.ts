@@ -21,18 +21,19 @@ export function report(measured: Measurements): string {
   return [
     '# Benchmarks',
     '',
-    'Written by `npm run bench`; do not edit. Keta on its embedded log and etcd 3.6 (one member), both with fsync, take turns',
-    `within one run on one machine (${measured.cores} cores, ${measured.model}) that the load generator shares with them. Machines are`,
-    'noisy: compare ratios and CPU per operation, not absolute figures. Latencies are milliseconds, p50/p99.',
+    'Written by `npm run bench`; do not edit. Keta on its embedded log and etcd 3.6 (one member), both with fsync,',
+    `take turns within one run on one machine (${measured.cores} cores, ${measured.model}) that the load generator`,
+    'shares with them. Machines are noisy: compare ratios and CPU per operation, not absolute figures. Latencies are milliseconds,',
+    'p50/p99.',
     '',
     ...operationsTable(measured.compared.filter((one) => one.keta.workload !== 'watch')),
     ...watchTable(measured.compared.filter((one) => one.keta.workload === 'watch')),
     ...largeTable(measured.large),
     '## CPU of our own core',
     '',
-    'Decoding, checks, batching, record, local log with fdatasync, apply, watch hub and encoding, without any gRPC transport:',
-    `**${measured.core.cpuPerPut.toFixed(1)} µs per put** (${measured.core.puts} puts of 256 bytes, ${measured.core.inFlight} in flight; ` +
-      `${measured.core.cpuPerPutNoSync.toFixed(1)} µs with the in-memory log).`,
+    'Decoding, checks, batching, record, local log with fdatasync, apply, watch hub and encoding, without the gRPC',
+    `transport: **${measured.core.cpuPerPut.toFixed(1)} µs of CPU per put** of 256 bytes (${measured.core.puts} puts,`,
+    `${measured.core.inFlight} in flight; ${measured.core.cpuPerPutNoSync.toFixed(1)} µs with the in-memory log).`,
     '',
   ].join('\n')
 }

@@ -95,9 +95,16 @@ export const forbidden = [
   },
   {
     name: 'spi-stands-alone',
+    comment: 'the contract imports nothing, not even node:*; the loader beside it needs a file system',
     severity: 'error',
-    from: { path: '^spi/', pathNot: tests },
-    to: { pathNot: '^spi/' },
+    from: { path: '^spi/', pathNot: `^spi/node/|${tests}` },
+    to: { pathNot: '^spi/(?!node/)' },
+  },
+  {
+    name: 'spi-loader-needs-node-only',
+    severity: 'error',
+    from: { path: '^spi/node/', pathNot: tests },
+    to: { path: '^(keta|backends|conformance|bench|test-servers|scripts)/|node_modules/' },
   },
   {
     name: 'backends-know-only-the-spi',

@@ -1,5 +1,6 @@
-// Command loadgen drives any etcd v3 endpoint with one workload and prints one JSON line of results: throughput, latency
-// percentiles, and the CPU that the server and the client used per operation. Run it without arguments for its usage.
+// Command loadgen drives any etcd v3 endpoint with one workload and prints one JSON line of results: throughput,
+// latency percentiles, and the CPU that the server and the client used per operation. Run it without arguments for its
+// usage.
 package main
 
 import (

@@ -48,7 +48,7 @@ export class Model {
     this.#changed = undefined
     try {
       const answer = this.#execute(command)
-      if (this.#changed !== undefined) this.history.push(this.#changed)
+      this.#keepChanges()
       return answer
     } catch (error) {
       if (error instanceof Refusal) return error.message
@@ -158,6 +158,10 @@ export class Model {
     return { succeeded, steps: taken.map((step) => (step?.kind === 'txn' ? this.#path(step) : step)) }
   }
 
+  #keepChanges(): void {
+    if (this.#changed !== undefined) this.history.push(this.#changed)
+  }
+
   #check({ steps }: ModelPath, deletes: DeleteRangeOperation[] = []): void {
     for (const step of steps) {
       if (step === undefined) throw new Refusal('KEY_NOT_FOUND')
@@ -168,7 +172,7 @@ export class Model {
         const deleted = deletes.some((each) => contains(rangeOf(each.key, each.rangeEnd), step.key))
         if (deleted && (step.ignoreLease || step.ignoreValue)) throw new Refusal('KEY_NOT_FOUND')
         this.#checkLease(step)
-      } else if (step.kind === 'range' && step.revision !== 0) {
+      } else if (step.revision !== 0) {
         if (step.revision > this.revision) throw new Refusal('FUTURE_REVISION')
         if (step.revision < this.compacted) throw new Refusal('COMPACTED')
       }

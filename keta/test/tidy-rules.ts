@@ -98,7 +98,8 @@ function header({ path, text }: SourceFile): readonly string[] {
   if (path.endsWith('.md')) {
     return /^(#\s\S|<)/.test(body) ? [] : [`${path}: begins without a title`]
   }
-  if (!COMMENTED.test(path)) return []
+  // x.test.ts is about x.ts, and its suites say the rest.
+  if (!COMMENTED.test(path) || path.endsWith('.test.ts')) return []
   return /^(\/\*\*?\s+\S|\/\/\s*\S|#\s*\S)/.test(body) ? [] : [`${path}: begins without a comment`]
 }
 

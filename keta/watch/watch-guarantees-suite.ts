@@ -415,5 +415,6 @@ class ModelClient implements WatchSink {
 
 function identityOf({ version }: Event): string {
   const { key, modRevision, createRevision, sub } = version
-  return `${version.version === 0 ? 'delete' : 'put'} ${key} ${modRevision}.${sub} of ${createRevision} v${version.version}`
+  const kind = version.version === 0 ? 'delete' : 'put'
+  return `${kind} ${key} ${modRevision}.${sub} of ${createRevision} v${version.version}`
 }

@@ -1,12 +1,6 @@
 /** Waiting a random while before trying again, on the clock that was handed in. */
 import type { Clock } from '../clock.ts'
 
-export interface Backoff {
-  readonly clock: Clock
-  /** Uniform in [0, 1). */
-  readonly random: () => number
-}
-
 const FIRST_MS = 2
 const LONGEST_MS = 250
 

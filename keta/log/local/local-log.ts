@@ -334,7 +334,8 @@ function recordsOf(frames: readonly Frame[], fromOffset: number): LogRecord[] {
 
 function appendFailed(error: unknown, baseOffset: number, path: string): LogError {
   const cause = diskFailure(error, `writing the batch at offset ${baseOffset} after ${path}`)
-  const message = `${cause.message}. Whether the batch is in the log is known at the next start; until then nothing is appended`
+  const unknown = 'Whether the batch is in the log is known at the next start; until then nothing is appended'
+  const message = `${cause.message}. ${unknown}`
   return new LogError('APPEND_FAILED', message, { cause })
 }
 

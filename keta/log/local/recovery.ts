@@ -191,8 +191,9 @@ async function refuseUnlessTornTail(
 function corrupt({ path, sizeBytes }: Found, { position, reason }: Damage, offset: number, why: string): LogError {
   return new LogError(
     'CORRUPT',
-    `${path} is damaged at byte ${position} of ${sizeBytes}, where the record with offset ${offset} belongs: ${reason}. ` +
-      `${why} Nothing was changed. Restore the data directory from a backup or start this member anew from the others. ` +
+    `${path} is damaged at byte ${position} of ${sizeBytes}, where the record with offset ${offset} belongs: ` +
+      `${reason}. ${why} Nothing was changed. Restore the data directory from a backup or start this member anew ` +
+      'from the others. ' +
       `To give up every record from offset ${offset} on: copy the directory, delete newer segments, and ` +
       `${position === 0 ? 'delete this file' : `run "truncate -s ${position} ${path}"`}.`,
   )
@@ -202,7 +203,8 @@ function gap(previous: Segment, next: Found): LogError {
   return new LogError(
     'CORRUPT',
     `${previous.path} ends before offset ${previous.endOffset}, but the next segment, ${next.path}, begins at ` +
-      `${next.baseOffset}: expected ${segmentName(previous.endOffset)}. A segment is missing or was put there by hand. ` +
+      `${next.baseOffset}: expected ${segmentName(previous.endOffset)}. A segment is missing or was put there ` +
+      'by hand. ' +
       'Nothing was changed. Put the missing file back, or restore the data directory from a backup.',
   )
 }

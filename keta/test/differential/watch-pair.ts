@@ -134,7 +134,8 @@ export class WatchPair {
       const [a, b] = [left.get(id) ?? [], right.get(id) ?? []]
       const i = Array.from({ length: Math.max(a.length, b.length) }).findIndex((_, n) => a[n] !== b[n])
       if (i === -1) continue
-      const where = `watch stream ${this.#label}, watch ${id}, event ${i} of ${a.length} and ${b.length} since the last check`
+      const place = `event ${i} of ${a.length} and ${b.length} since the last check`
+      const where = `watch stream ${this.#label}, watch ${id}, ${place}`
       this.#pair.expectNone(`${where}\n${difference(names, showEvent(a[i]), showEvent(b[i]))}`)
     }
   }
