@@ -7,6 +7,8 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
 
+const REAPER = new URL('./reaper.ts', import.meta.url).href
+
 describe('the reaper', () => {
   it('ends the guarded groups and removes the guarded directories of a run that is killed', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'keta-test-reaper-'))
@@ -26,7 +28,7 @@ describe('the reaper', () => {
 /** A program that guards one of two processes and a directory, and then dies by SIGKILL. */
 function killedRun(directory: string): string {
   return `
-    const { guardDirectory, guardGroup, releaseGroup } = await import(${JSON.stringify(new URL('./reaper.ts', import.meta.url).href)})
+    const { guardDirectory, guardGroup, releaseGroup } = await import(${JSON.stringify(REAPER)})
     const { spawn } = await import('node:child_process')
     const sleep = () => spawn('sleep', ['60'], { detached: true, stdio: 'ignore' }).pid
     const [guarded, released] = [sleep(), sleep()]
