@@ -6,6 +6,7 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import { performance } from 'node:perf_hooks'
+import { setTimeout as delay } from 'node:timers/promises'
 import { advertisedUrls, listeningUrls } from './config/addresses.ts'
 import { embeddedConfig, type EmbeddedOptions } from './config/embedded.ts'
 import type { Config } from './config/options.ts'
@@ -23,6 +24,9 @@ import { NodeReadiness } from './observe/readiness.ts'
 import { createServices } from './rpc/services.ts'
 import { createGrpcJsTransport } from './transport/grpc-js/grpc-js-transport.ts'
 import type { ListenAddress } from './transport/transport.ts'
+
+/** After a failure of the disk, closing what lies on it may hang too: it is not waited for any longer. */
+const CLOSE_AFTER_FAILURE_MS = 10_000
 
 export interface KetaOptions extends EmbeddedOptions {
   /** Nothing is logged without one. */
@@ -174,8 +178,9 @@ function autoCompactionOf({ autoCompactionMode, autoCompactionRetention }: Confi
 function running(clientUrls: readonly string[], engine: OpenedEngine, opened: Opened): RunningKeta {
   // However the end begins, by `stop` or by a failure of the engine, it is taken down once, from the top.
   const stopped = engine.stopped.then(async (failure) => {
-    const closing = await opened.closeAll()
-    return failure ?? closing
+    if (failure === undefined) return opened.closeAll()
+    await Promise.race([opened.closeAll(), delay(CLOSE_AFTER_FAILURE_MS, undefined, { ref: false })])
+    return failure
   })
   return {
     clientUrls,

@@ -38,7 +38,11 @@ export async function serve({ config, effective, warnings }: Resolved): Promise<
   stopOnSignal(keta)
   offerFirstCommand(keta)
   const error = await keta.stopped
-  if (error !== undefined) return failed(logger, 'stopped because of a failure', error)
+  if (error !== undefined) {
+    // An operation that hangs on a failed disk would keep the process alive.
+    setTimeout(() => process.exit(FAILED), STOP_MARGIN_MS).unref()
+    return failed(logger, 'stopped because of a failure', error)
+  }
   logger.info('stopped')
   return OK
 }

@@ -5,7 +5,7 @@
 import { formatOf } from './file.ts'
 import { findForeign } from './foreign-options.ts'
 import { nearest } from './nearest.ts'
-import { CONFIG_FILE_FLAGS } from './options.ts'
+import { allOptions, CONFIG_FILE_FLAGS } from './options.ts'
 import type { Problem, Reading, Setting } from './setting.ts'
 
 export type CommandName = 'serve' | 'check' | 'help' | 'version'
@@ -55,13 +55,21 @@ export function readCommandLine(words: readonly string[]): CommandLine {
     else if (assigned === undefined && name === 'version') command = command === 'help' ? command : 'version'
     else {
       const where = `--${name}`
-      const value = assigned ?? (findForeign(name)?.boolean === true ? 'true' : words[++index])
+      const value = assigned ?? (takesValue(name, words[index + 1]) ? words[++index] : 'true')
       if (value === undefined) problems.push(`${where}: the value is missing`)
       else if (CONFIG_FILE_FLAGS.includes(name)) nameFile(value)
       else settings.push({ name, value, source: 'flag', where })
     }
   }
   return { command: command ?? 'serve', file, settings, problems, warnings: [] }
+}
+
+/** An unknown flag takes what looks like its value, and never the next flag: that one is to be judged too. */
+function takesValue(name: string, next: string | undefined): boolean {
+  const foreign = findForeign(name)
+  if (foreign !== undefined) return foreign.boolean !== true
+  const flags = allOptions().flatMap(([, { flag, flagAliases = [] }]) => [flag, ...flagAliases])
+  return [...flags, ...CONFIG_FILE_FLAGS].includes(name) || (next !== undefined && !next.startsWith('-'))
 }
 
 function unexpected(word: string): Problem {

@@ -163,6 +163,7 @@ describe('the configuration', () => {
   const wrong: [string, string[], string][] = [
     ['an unknown flag', ['--data-dri', 'x'], '--data-dri: unknown flag; did you mean --data-dir?'],
     ['a flag like nothing', ['--xyzzy=1'], '--xyzzy: unknown flag; keta --help lists all'],
+    ['an unknown flag at the end', ['--nonsense'], '--nonsense: unknown flag; keta --help lists all'],
     ['a missing value', ['--name'], '--name: the value is missing'],
     ['an unknown command', ['sevre'], 'sevre: unexpected argument; did you mean serve?'],
     ['a second command', ['serve', 'check'], 'check: a command is given already: serve'],

@@ -298,6 +298,8 @@ class KetaEngine implements OpenedEngine {
     this.#watchDriver.stop()
     this.#autoCompactor.stop()
     await this.#proposer.stop()
+    // The device that failed may never finish what is under way on it: the failure is told without waiting for that.
+    if (error !== undefined) this.#end(error)
     this.#scrubber.stop()
     await this.#snapshotter.stop()
     this.#end(error)

@@ -1,9 +1,11 @@
 import { expect } from 'chai'
 
 import type { OpenedEngine } from '../engine/engine.ts'
+import type { Version } from '../mvcc/kv.ts'
 import { KV, Watch } from '../proto/gen/etcdserverpb/rpc_pb.js'
 import { Event_EventType as EventType } from '../proto/gen/mvccpb/kv_pb.js'
 import type { ServiceTable } from '../transport/transport.ts'
+import type { WatchSink } from '../watch/watch.ts'
 import { call, testEngine, testServices, TestStream, utf8 } from './test-client.fixture.ts'
 
 const { watch } = Watch.method
@@ -41,6 +43,22 @@ describe('the Watch service', () => {
     expect(first?.events[0]?.kv).to.deep.include({ key: utf8('k'), value: utf8('v'), modRevision: 2n, version: 1n })
     expect(second?.events[0]).to.include({ type: EventType.DELETE })
     expect(second?.events[0]?.kv).to.deep.include({ key: utf8('k'), modRevision: 3n, createRevision: 0n, version: 0n })
+  })
+
+  it('ends a stream whose answer cannot be encoded, without a word to whoever publishes', async () => {
+    const open = engine.openWatchStream.bind(engine)
+    const sinks: WatchSink[] = []
+    engine.openWatchStream = (sink) => {
+      sinks.push(sink)
+      return open(sink)
+    }
+    const broken = new TestStream(services, watch)
+    const version = { encodedLength: 1 } as Version
+    const events = [{ event: { version, previous: undefined }, previous: undefined }]
+    expect(sinks[0]?.send({ kind: 'events', watchId: 0n, revision: 2, events, fragment: false })).to.equal(false)
+    expect(broken.failure).to.equal(undefined)
+    await Promise.resolve()
+    expect(broken.failure?.message).to.equal('etcdserver: the watch answer cannot be encoded')
   })
 
   it('refuses in the shape and the words of etcd', async () => {

@@ -3,7 +3,7 @@
  * watches. What bounds a hostile client is the transport: it reads no request while the answers are not taken.
  */
 import type { Engine } from '../engine/api.ts'
-import { type Method, stream, type StreamHandler } from '../transport/transport.ts'
+import { type Method, RpcError, STATUS, stream, type StreamHandler } from '../transport/transport.ts'
 import type { WatchStream } from '../watch/watch.ts'
 import type { Headers } from './header.ts'
 import { WatchAnswers } from './watch-answers.ts'
@@ -18,9 +18,17 @@ export function watchService(engine: Engine, headers: Headers, fragmentBytes: nu
     open(out) {
       const watchStream = engine.openWatchStream({
         send(answer) {
-          let takesMore = true
-          for (const response of answers.encode(answer)) takesMore = out.send(response)
-          return takesMore
+          try {
+            let takesMore = true
+            for (const response of answers.encode(answer)) takesMore = out.send(response)
+            return takesMore
+          } catch (cause) {
+            // The commit stands and others must hear of it: only this stream ends, once the hub has finished its round.
+            queueMicrotask(() => {
+              out.fail(new RpcError(STATUS.INTERNAL, 'etcdserver: the watch answer cannot be encoded', { cause }))
+            })
+            return false
+          }
         },
       })
       return handlerOf(watchStream)

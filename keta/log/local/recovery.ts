@@ -144,8 +144,7 @@ async function verifySegment(
     await file.close()
   }
   const end = damage?.position ?? sizeBytes
-  const unwritten = end >= SEGMENT_HEADER_BYTES && (await readsAsZeros(options.disk, path, end))
-  if (damage !== undefined && !unwritten) {
+  if (damage !== undefined && (end < SEGMENT_HEADER_BYTES || !(await readsAsZeros(options.disk, path, end)))) {
     await refuseUnlessTornTail(found, damage, endOffset, isLast, seed, options.disk)
     await cutTail(found, damage, options)
   }
