@@ -38,7 +38,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 )
 
 describe('local log on a faulty disk', () => {
-  it('has after every restart what was acknowledged, in order, a batch whole or not at all, nothing else', async function () {
+  it('has after every restart what was acknowledged, in order, batches whole, and nothing else', async function () {
     this.timeout(300_000)
     await fc.assert(
       fc.asyncProperty(
