@@ -94,6 +94,12 @@ async function damageNewest(snapshots: MemorySnapshots): Promise<void> {
   snapshots.damage(newest?.offset ?? -1)
 }
 
+/** Lets everything that is due happen, then gives what the promise has come to. */
+async function settled<T>(world: World, promise: Promise<T>): Promise<T> {
+  await world.clock.settle()
+  return promise
+}
+
 /** How a promise stands after everything that is due has happened. */
 async function outcomeOf(clock: ManualClock, promise: Promise<unknown>): Promise<string> {
   let outcome = 'pending'
@@ -187,9 +193,7 @@ describe('engine', () => {
     const world = newWorld()
     const engine = await open(world, { snapshotLogBytes: 1 })
     for (let i = 0; i < 6; i++) {
-      const written = engine.propose(put('k', `v${i}`))
-      await world.clock.settle()
-      await written
+      await settled(world, engine.propose(put('k', `v${i}`)))
     }
     await engine.stop()
     expect(world.log.startOffset).to.be.greaterThan(0)
@@ -202,9 +206,7 @@ describe('engine', () => {
     const world = newWorld()
     const engine = await open(world, { snapshotLogBytes: 1 })
     for (let i = 0; i < 6; i++) {
-      const written = engine.propose(put('k', `v${i}`))
-      await world.clock.settle()
-      await written
+      await settled(world, engine.propose(put('k', `v${i}`)))
     }
     await engine.stop()
     await damageNewest(world.snapshots)
@@ -221,9 +223,7 @@ describe('engine', () => {
     const world = newWorld()
     const engine = await open(world, { snapshotLogBytes: 1 })
     for (let i = 0; i < 6; i++) {
-      const written = engine.propose(put('k', `v${i}`))
-      await world.clock.settle()
-      await written
+      await settled(world, engine.propose(put('k', `v${i}`)))
     }
     await engine.stop()
     await world.snapshots.prune(0)
@@ -234,9 +234,7 @@ describe('engine', () => {
   it('refuses to start, and writes nothing, when the log ends before the snapshot: it lost its tail', async () => {
     const world = newWorld()
     const engine = await open(world, { snapshotLogBytes: 1 })
-    const written = engine.propose(put('k', 'v'))
-    await world.clock.settle()
-    await written
+    await settled(world, engine.propose(put('k', 'v')))
     await engine.stop()
     const emptied = { ...world, log: new MemoryLog() }
     const refused = await open(emptied).catch((error: unknown) => error)
@@ -259,12 +257,8 @@ describe('engine leases', () => {
   it('revokes a lease through the log when its time is over, deleting its keys in one revision', async () => {
     const world = newWorld()
     const engine = await open(world)
-    const granted = engine.propose({ kind: 'leaseGrant', id: 5n, ttl: 10 })
-    await world.clock.settle()
-    await granted
-    const writes = [engine.propose(put('a', '1', 5n)), engine.propose(put('b', '1', 5n))]
-    await world.clock.settle()
-    await Promise.all(writes)
+    await settled(world, engine.propose({ kind: 'leaseGrant', id: 5n, ttl: 10 }))
+    await settled(world, Promise.all([engine.propose(put('a', '1', 5n)), engine.propose(put('b', '1', 5n))]))
     await world.clock.advance(9_999)
     expect(get(engine, 'a')).to.equal('1')
     await world.clock.advance(1)
@@ -276,9 +270,7 @@ describe('engine leases', () => {
   it('gives a renewed lease its full time again, and never revives an expired one', async () => {
     const world = newWorld()
     const engine = await open(world)
-    const granted = engine.propose({ kind: 'leaseGrant', id: 5n, ttl: 10 })
-    await world.clock.settle()
-    await granted
+    await settled(world, engine.propose({ kind: 'leaseGrant', id: 5n, ttl: 10 }))
     await world.clock.advance(9_000)
     expect(await engine.keepAlive(5n)).to.equal(10)
     await world.clock.advance(9_000)
@@ -295,9 +287,7 @@ describe('engine leases', () => {
   it('gives every lease its full time after a restart', async () => {
     const world = newWorld()
     const engine = await open(world)
-    const granted = engine.propose({ kind: 'leaseGrant', id: 5n, ttl: 10 })
-    await world.clock.settle()
-    await granted
+    await settled(world, engine.propose({ kind: 'leaseGrant', id: 5n, ttl: 10 }))
     await world.clock.advance(8_000)
     await engine.stop()
     const again = await open(world)
@@ -310,9 +300,7 @@ describe('engine leases', () => {
   it('lets no lease expire while the claim of the log is still on its way', async () => {
     const world = newWorld()
     const engine = await open(world)
-    const granted = engine.propose({ kind: 'leaseGrant', id: 5n, ttl: 2 })
-    await world.clock.settle()
-    await granted
+    await settled(world, engine.propose({ kind: 'leaseGrant', id: 5n, ttl: 2 }))
     await engine.stop()
     const release = world.log.holdAppends()
     const opening = open(world)
@@ -341,9 +329,7 @@ describe('engine leases', () => {
   it('expires no lease for time in which the process stood still and could hear no renewal', async () => {
     const world = newWorld()
     const engine = await open(world)
-    const granted = engine.propose({ kind: 'leaseGrant', id: 5n, ttl: 5 })
-    await world.clock.settle()
-    await granted
+    await settled(world, engine.propose({ kind: 'leaseGrant', id: 5n, ttl: 5 }))
     await world.clock.advance(2_000)
     world.clock.standStill(60_000)
     await world.clock.advance(0)
@@ -398,14 +384,10 @@ describe('engine quota, compaction, watches', () => {
     const world = newWorld()
     const engine = await open(world)
     for (let i = 0; i < 5; i++) {
-      const written = engine.propose(put('k', 'x'.repeat(100)))
-      await world.clock.settle()
-      await written
+      await settled(world, engine.propose(put('k', 'x'.repeat(100))))
     }
     const before = engine.status().dbSizeInUse
-    const compacted = engine.compact({ kind: 'compact', revision: 6, physical: true })
-    await world.clock.settle()
-    await compacted
+    await settled(world, engine.compact({ kind: 'compact', revision: 6, physical: true }))
     expect(engine.status().dbSizeInUse).to.be.lessThan(before / 3)
     expect(() => engine.range({ ...rangeOf(keyFromText('k')), revision: 3 })).to.throw('COMPACTED')
     expect(() => engine.range({ ...rangeOf(keyFromText('k')), revision: 7 })).to.throw('FUTURE_REVISION')
@@ -414,17 +396,13 @@ describe('engine quota, compaction, watches', () => {
   it('catches a watcher up from history and then tells it live', async () => {
     const world = newWorld()
     const engine = await open(world)
-    const written = engine.propose(put('k', '1'))
-    await world.clock.settle()
-    await written
+    await settled(world, engine.propose(put('k', '1')))
     const answers: WatchAnswer[] = []
     const stream = engine.openWatchStream({ send: (answer) => answers.push(answer) > 0 })
     const flags = { progressNotify: false, noPut: false, noDelete: false, prevKv: false, fragment: false }
     stream.create({ key: keyFromText('k'), rangeEnd: '' as Key, startRevision: 1, watchId: 0n, ...flags })
     await world.clock.settle()
-    const second = engine.propose(put('k', '2'))
-    await world.clock.settle()
-    await second
+    await settled(world, engine.propose(put('k', '2')))
     expect(answers.map((answer) => answer.kind)).to.deep.equal(['created', 'events', 'events'])
     stream.close()
     await engine.stop()
