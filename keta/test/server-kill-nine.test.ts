@@ -64,6 +64,10 @@ describe('the server under kill -9', () => {
 /** How a process ends. */
 type End = 'SIGKILL' | 'SIGTERM' | 'SIGTERM and SIGKILL'
 
+/** Of the rounds one after another. */
+const ENDS: readonly End[] = ['SIGKILL', 'SIGKILL', 'SIGTERM', 'SIGKILL', 'SIGTERM and SIGKILL', 'SIGKILL', 'SIGKILL']
+const KILL_STARTING_EVERY = 5
+
 class Run {
   readonly ledger = new WriteLedger()
   readonly totals = { killed: 0, killedStarting: 0, terminated: 0, killedStopping: 0, snapshots: 0, compactions: 0 }
@@ -83,13 +87,13 @@ class Run {
   }
 
   async round(round: number): Promise<void> {
-    if (this.#random.oneIn(5)) await this.#killStarting()
+    if (round % KILL_STARTING_EVERY === KILL_STARTING_EVERY - 1) await this.#killStarting()
     const server = await served(launch(this.#directory, FLAGS))
     const client = new ApiClient(server.endpoint)
     try {
       await this.#check(client, round % REREAD_EVERY === 0)
       if (round === 0) await this.#putSentinel(client)
-      await this.#writeUntilEnd(server, client)
+      await this.#writeUntilEnd(server, client, ENDS[round % ENDS.length] ?? 'SIGKILL')
     } finally {
       client.close()
       await kill(server.process)
@@ -165,14 +169,9 @@ class Run {
     expect(history.map((commit) => commit.revision)).to.deep.equal(wanted)
   }
 
-  async #writeUntilEnd(server: Served, client: ApiClient): Promise<void> {
+  async #writeUntilEnd(server: Served, client: ApiClient, end: End): Promise<void> {
     const watch = WatchReader.on(client)
     watch.create({ ...ALL, startRevision: BigInt(this.ledger.store.revision + 1) })
-    const end = this.#random.weighted<End>([
-      [70, 'SIGKILL'],
-      [22, 'SIGTERM'],
-      [8, 'SIGTERM and SIGKILL'],
-    ])
     const ending = delay(this.#random.below(LONGEST_ROUND_MS)).then(() => this.#end(server.process, end))
     const errors = await Promise.all([this.#compact(client), ...this.#writers.map((writer) => writer.run(client))])
     await ending
