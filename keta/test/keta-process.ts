@@ -64,7 +64,8 @@ export class KetaProcess {
     for (;;) {
       const line = this.log.find(({ msg }) => msg === message)
       if (line !== undefined) return line
-      if (this.child.exitCode !== null) throw new Error(`ended without "${message}":\n${this.#stderr}`)
+      if (this.child.exitCode !== null || this.child.signalCode !== null)
+        throw new Error(`ended without "${message}":\n${this.#stderr}`)
       await Promise.race([once(this.child.stderr ?? this.child, 'data'), this.finished])
     }
   }

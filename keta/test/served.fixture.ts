@@ -6,6 +6,8 @@ import { join } from 'node:path'
 import { guardDirectory } from '../../test-servers/reaper.ts'
 import { KetaProcess, type LogLine } from './keta-process.ts'
 
+const START_DEADLINE_MS = 30_000
+
 export interface Served {
   readonly process: KetaProcess
   /** 'host:port' */
@@ -32,9 +34,11 @@ export async function serve(dataDir: string, flags: readonly string[] = []): Pro
   return served(launch(dataDir, flags))
 }
 
-/** Resolves when it serves. @throws if it ends before */
+/** Resolves when it serves. @throws if it ends before, or does not serve within 30 s */
 export async function served(keta: KetaProcess): Promise<Served> {
+  const late = setTimeout(() => keta.kill('SIGKILL'), START_DEADLINE_MS)
   const ready = await keta.logged('ready to serve client requests')
+  clearTimeout(late)
   const [url = ''] = ready['listen-client-urls'] as readonly string[]
   return { process: keta, endpoint: url.replace('http://', '') }
 }
