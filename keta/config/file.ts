@@ -1,7 +1,7 @@
 /** Reads a configuration file, .properties or YAML, into settings that know their line. */
 import { readFileSync } from 'node:fs'
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml'
-import { PropertiesError, readProperties } from './properties.ts'
+import { parseProperties } from '../../spi/node/properties.ts'
 import type { Problem, Reading, Setting } from './setting.ts'
 
 export type FileFormat = 'properties' | 'yaml'
@@ -29,20 +29,12 @@ export function readConfigFile(path: string): Reading {
 
 /** `path` is for messages. As in Java, the last of several lines for one key counts; here with a warning. */
 export function readPropertiesText(path: string, text: string): Reading {
-  try {
-    const settings = new Map<string, Setting>()
-    const warnings: string[] = []
-    for (const { key, value, line } of readProperties(text)) {
-      const where = `${path}:${line}`
-      const earlier = settings.get(key)
-      if (earlier !== undefined) warnings.push(`${where}: ${key} stands at ${earlier.where} too; this line counts`)
-      settings.set(key, { name: key, value: value.trim(), source: 'file', where })
-    }
-    return { settings: [...settings.values()], problems: [], warnings }
-  } catch (error) {
-    if (!(error instanceof PropertiesError)) throw error
-    return failed(`${path}:${error.line}: ${error.message}`)
-  }
+  const { properties, problems, repeated } = parseProperties(text)
+  const settings = [...properties].map(([name, { value, line }]): Setting => {
+    return { name, value: value.trim(), source: 'file', where: `${path}:${line}` }
+  })
+  const told = (all: typeof problems) => all.map(({ line, message }) => `${path}:${line}: ${message}`)
+  return { settings, problems: told(problems), warnings: told(repeated) }
 }
 
 /** `path` is for messages. Lists become comma-separated texts, nested maps names with dots. */

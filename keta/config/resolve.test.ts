@@ -217,7 +217,7 @@ describe('the configuration', () => {
     )
     const twice = read([file('w.properties', 'name=a\nname=b\n')])
     expect(twice.resolved?.config.name).to.equal('b')
-    expect(twice.warnings).to.deep.equal(['w.properties:2: name stands at w.properties:1 too; this line counts'])
+    expect(twice.warnings).to.deep.equal(['w.properties:2: name stands on line 1 too; this one counts'])
   })
 
   it('does not take Java names outside .properties files', () => {

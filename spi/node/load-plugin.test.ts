@@ -273,7 +273,7 @@ export class tableless { static apiVersion = 1; static configDef = null }`
       'plugin.locator.clasname=x\nplugin.locator.classname=./no\nplugin.locator.classname=./locator.mjs#Locator'
     await loadPlugin(server(text), host)
     expect(warnings).to.have.length(2)
-    expect(warnings[0]).to.match(/:4: plugin\.locator\.classname is also given on line 3$/)
+    expect(warnings[0]).to.match(/:4: plugin\.locator\.classname stands on line 3 too; this one counts$/)
     expect(warnings[1]).to.match(
       /:2: plugin\.locator\.clasname is unknown .* did you mean plugin\.locator\.classname\?$/,
     )

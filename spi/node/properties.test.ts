@@ -54,7 +54,7 @@ describe('the reader of .properties', () => {
   it('takes the last of a repeated name, and says so', () => {
     const { properties, repeated } = parseProperties('a=1\nb=2\na=3')
     expect(properties.get('a')).to.deep.equal({ value: '3', line: 3 })
-    expect(repeated).to.deep.equal([{ line: 3, message: 'a is also given on line 1' }])
+    expect(repeated).to.deep.equal([{ line: 3, message: 'a stands on line 1 too; this one counts' }])
   })
 
   it('reads back anything that was escaped', () => {

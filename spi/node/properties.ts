@@ -38,7 +38,7 @@ export function parseProperties(text: string): PropertiesFile {
       continue
     }
     const earlier = properties.get(name)
-    if (earlier !== undefined) repeated.push({ line, message: `${name} is also given on line ${earlier.line}` })
+    if (earlier !== undefined) repeated.push({ line, message: `${name} stands on line ${earlier.line} too; this one counts` })
     properties.set(name, { value, line })
   }
   return { properties, problems, repeated }
