@@ -193,7 +193,10 @@ export interface ChangeSource {
  * already. Calls are synchronous and must not throw.
  */
 export interface FollowSink<T> {
-  /** All there is, at one moment: the first thing told, and again after each gap. */
+  /**
+   * All there is, at one moment: the first thing told, and again after each gap. The first one shows everything that
+   * was acknowledged to anybody before the follow was asked for.
+   */
   reset(all: ReadonlyMap<string, T>): void
   /** What has changed since; undefined: it is gone. */
   changed(changes: ReadonlyMap<string, T | undefined>): void

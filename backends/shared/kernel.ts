@@ -12,6 +12,8 @@ export interface Kernel {
   /** Aborts as the first step of closing. */
   readonly closing: AbortSignal
   readonly calls: Calls
+  /** For what closing itself still has to ask of the store: ended by time limits only, not by `closing`. */
+  readonly farewells: Calls
   readonly sessions: Sessions
   /** Runs a promise that nobody waits for; a failure is logged with what it was, unless we are closing. */
   inBackground(what: string, task: Promise<unknown>): void
@@ -81,8 +83,11 @@ export interface SessionDependant {
 
 /** Shares one follow of the store among all who follow the same thing. */
 export interface SharedFollow<T> {
-  /** Everything there is, merged; undefined before the first reset. */
+  /** Everything there is, merged, up to date at each look; undefined before the first reset. */
   readonly all: ReadonlyMap<string, T> | undefined
-  /** `sink` is told from now on; a late-comer gets a reset with what is known. The follow ends with the last one. */
+  /**
+   * `sink` is told from now on; a late-comer gets a reset with what is known, before `join` returns. That may be older
+   * than what has been acknowledged to others by then. The follow ends with the last one.
+   */
   join(sink: FollowSink<T>): Follow
 }
