@@ -13,46 +13,47 @@ import {
 } from '../../spi/index.ts'
 import { backoffMs, reasonOf, sleep } from '../../spi/helpers/backoff.ts'
 import type { Call, ReadCall } from './driver.ts'
-import type { About, Calls } from './kernel.ts'
+import type { About, Calls, Progress } from './kernel.ts'
 
 export interface CallsOptions {
   readonly context: Pick<PluginContext, 'clock' | 'random' | 'sessionTimeoutMs'>
-  readonly capabilities: Pick<Capabilities, 'backend'>
-  /** Ends all calls, with its reason. */
+  readonly capabilities: Pick<Capabilities, 'backend' | 'linearizableReads'>
+  /** Ends all calls. */
   readonly closing: AbortSignal
 }
 
 /** What one call may do again, and what can have become of it. */
 interface Kind {
-  readonly retries: (error: CoordinationError) => boolean
+  retries(error: CoordinationError): boolean
   /** Of an attempt whose outcome is not known. */
   readonly effect: Effect
-  /** Also with an unknown effect the caller may do the same once more. */
+  /** The caller may do the same once more whatever became of it. */
   readonly repeatable: boolean
 }
 
-const ONCE: Kind = { retries: (error) => error.effect === 'none', effect: 'unknown', repeatable: false }
+const ONCE: Kind = { retries: ({ effect }) => effect === 'none', effect: 'unknown', repeatable: false }
 const REPEATABLE: Kind = { retries: () => true, effect: 'unknown', repeatable: true }
 const READ: Kind = { retries: () => true, effect: 'none', repeatable: true }
-/** Not a call: it fails when its event does. */
-const WAIT: Kind = { ...READ, retries: () => false }
 
-const WORTH_RETRYING = new Set(['CONNECTION', 'TIMEOUT', 'OVERLOADED'])
+const WORTH_RETRYING: ReadonlySet<string> = new Set(['CONNECTION', 'TIMEOUT', 'OVERLOADED'])
 
 export function makeCalls(options: CallsOptions): Calls {
   const call = <T>(about: About, kind: Kind, given: OpOptions | undefined, attempt: (call: Call) => Promise<T>) =>
-    new RunningCall<T>(options, about, kind, given ?? {}).run(attempt)
+    limited(options, about, given, kind.repeatable, (one, progress) =>
+      repeated(options, about, kind, one, progress, attempt),
+    )
   return {
     run: (about, given, attempt) => call(about, ONCE, given, attempt),
     repeat: (about, given, attempt) => call(about, REPEATABLE, given, attempt),
-    read: <T>(about: About, given: ReadOptions | undefined, attempt: (call: ReadCall) => Promise<T>) => {
-      const consistency = given?.consistency ?? 'linearizable'
-      return call(about, READ, given, (one) => attempt({ ...one, consistency }))
+    read: async <T>(about: About, given: ReadOptions | undefined, attempt: (call: ReadCall) => Promise<T>) => {
+      const consistency = consistencyOf(options.capabilities, given)
+      return call(about, READ, given, (one) => attempt({ signal: one.signal, timeoutMs: one.timeoutMs, consistency }))
     },
+    steps: (about, given, work) => limited(options, about, given, false, work),
     wait: <T>(about: About, given: OpOptions | undefined, event: Promise<T>) => {
       // whatever ends the wait first, the event's own failure is nobody else's
       event.catch(() => undefined)
-      return call(about, WAIT, { timeoutMs: Infinity, ...given }, async () => event)
+      return limited(options, about, { timeoutMs: Infinity, ...given }, true, () => event)
     },
   }
 }
@@ -68,96 +69,109 @@ export function closedError(backend: string, details: { readonly effect?: Effect
   return new CoordinationError('CLOSED', `the ${backend} client is closed`, { backend, ...details })
 }
 
-class RunningCall<T> {
-  readonly #options: CallsOptions
-  readonly #about: About
-  readonly #kind: Kind
-  readonly #caller: AbortSignal | undefined
-  readonly #timeoutMs: number
-  /** For the attempts: aborts with whatever ends the call. */
-  readonly #end = new AbortController()
-  /** An attempt is under way. */
-  #pending = false
-  #lastError: CoordinationError | undefined
-
-  constructor(options: CallsOptions, about: About, kind: Kind, given: OpOptions) {
-    this.#options = options
-    this.#about = about
-    this.#kind = kind
-    this.#caller = given.signal
-    this.#timeoutMs = given.timeoutMs ?? options.context.sessionTimeoutMs
+/** Ends with the work, or before it on abort, on closing and at the time limit: then as the progress says. */
+async function limited<T>(
+  { context, capabilities, closing }: CallsOptions,
+  about: About,
+  { signal: caller, timeoutMs = context.sessionTimeoutMs }: OpOptions = {},
+  repeatable: boolean,
+  work: (call: Call, progress: Progress) => Promise<T>,
+): Promise<T> {
+  const { backend } = capabilities
+  if (caller?.aborted === true) throw reasonOf(caller)
+  if (closing.aborted) throw closedError(backend, { effect: 'none' })
+  if (!(timeoutMs >= 0)) {
+    throw new CoordinationError('INVALID_ARGUMENT', `timeoutMs must not be ${timeoutMs}`, { backend })
   }
-
-  async run(attempt: (call: Call) => Promise<T>): Promise<T> {
-    const { closing, context, capabilities } = this.#options
-    if (this.#caller?.aborted === true) throw reasonOf(this.#caller)
-    if (closing.aborted) throw closedError(capabilities.backend, { effect: 'none' })
-    if (!(this.#timeoutMs >= 0)) {
-      const message = `timeoutMs must not be ${this.#timeoutMs}`
-      throw new CoordinationError('INVALID_ARGUMENT', message, { backend: capabilities.backend })
-    }
-    const timer =
-      this.#timeoutMs === Infinity
-        ? undefined
-        : context.clock.setTimeout(() => this.#end.abort(this.#timeout()), this.#timeoutMs)
-    const onAbort = () => this.#end.abort(this.#caller === undefined ? undefined : reasonOf(this.#caller))
-    const onClosing = () => this.#end.abort(closedError(capabilities.backend, { effect: this.#effect() }))
-    this.#caller?.addEventListener('abort', onAbort, { once: true })
-    closing.addEventListener('abort', onClosing, { once: true })
-    try {
-      return await this.#untilEnd(this.#attempts(attempt, context.clock.now() + this.#timeoutMs))
-    } finally {
-      timer?.[Symbol.dispose]()
-      this.#caller?.removeEventListener('abort', onAbort)
-      closing.removeEventListener('abort', onClosing)
-    }
-  }
-
-  /** Does not wait for a driver that does not heed its signal. */
-  #untilEnd(work: Promise<T>): Promise<T> {
-    const { signal } = this.#end
-    return new Promise((resolve, reject) => {
-      signal.addEventListener('abort', () => reject(reasonOf(signal)), { once: true })
-      work.then(resolve, reject)
+  const progress: Progress = { effect: 'none', lastError: undefined }
+  const end = new AbortController()
+  const call = callUntil(context.clock.now() + timeoutMs, context.clock, end.signal)
+  const onTime = () => end.abort(timeoutError({ about, timeoutMs, backend, repeatable, progress }))
+  const onAbort = () => end.abort(caller?.reason)
+  const onClosing = () => end.abort(closedError(backend, { effect: progress.effect }))
+  const timer = timeoutMs === Infinity ? undefined : context.clock.setTimeout(onTime, timeoutMs)
+  caller?.addEventListener('abort', onAbort, { once: true })
+  closing.addEventListener('abort', onClosing, { once: true })
+  try {
+    // the race is won at once, also against work that does not heed its signal
+    return await new Promise<T>((resolve, reject) => {
+      end.signal.addEventListener('abort', () => reject(reasonOf(end.signal)), { once: true })
+      work(call, progress).then(resolve, reject)
     })
+  } finally {
+    timer?.[Symbol.dispose]()
+    caller?.removeEventListener('abort', onAbort)
+    closing.removeEventListener('abort', onClosing)
   }
+}
 
-  async #attempts(attempt: (call: Call) => Promise<T>, until: number): Promise<T> {
-    const { clock, random } = this.#options.context
-    const { signal } = this.#end
-    for (let retry = 1; ; retry++) {
-      try {
-        this.#pending = true
-        return await attempt({ signal, timeoutMs: Math.max(1, until - clock.now()) })
-      } catch (thrown) {
-        const error = asCoordinationError(thrown, this.#options.capabilities.backend, this.#about)
-        if (!WORTH_RETRYING.has(error.code) || !this.#kind.retries(error)) throw error
-        this.#lastError = error
-        this.#pending = error.effect === 'unknown'
-      }
-      await sleep(clock, backoffMs(retry, random), signal)
+/** Its `timeoutMs` is what is left at each look. */
+function callUntil(until: number, clock: PluginContext['clock'], signal: AbortSignal): Call {
+  return {
+    signal,
+    get timeoutMs() {
+      return Math.max(1, until - clock.now())
+    },
+  }
+}
+
+async function repeated<T>(
+  { context, capabilities }: CallsOptions,
+  about: About,
+  kind: Kind,
+  call: Call,
+  progress: Progress,
+  attempt: (call: Call) => Promise<T>,
+): Promise<T> {
+  for (let retry = 1; ; retry++) {
+    const before = progress.effect
+    try {
+      progress.effect = kind.effect
+      return await attempt({ signal: call.signal, timeoutMs: call.timeoutMs })
+    } catch (thrown) {
+      const error = asCoordinationError(thrown, capabilities.backend, about)
+      if (!WORTH_RETRYING.has(error.code) || !kind.retries(error)) throw error
+      progress.lastError = error
+      if (error.effect === 'none') progress.effect = before
     }
+    await sleep(context.clock, backoffMs(retry, context.random), call.signal)
   }
+}
 
-  #effect(): Effect {
-    return this.#pending ? this.#kind.effect : 'none'
-  }
+interface Ended {
+  readonly about: About
+  readonly timeoutMs: number
+  readonly backend: string
+  readonly repeatable: boolean
+  readonly progress: Progress
+}
 
-  /** What the store said last, if nothing is on its way. */
-  #timeout(): CoordinationError {
-    const { backend } = this.#options.capabilities
-    const effect = this.#effect()
-    const last = this.#lastError
-    const code = last?.code === 'CONNECTION' && effect === 'none' ? 'CONNECTION' : 'TIMEOUT'
-    const message = `${named(this.#about)}: no answer within ${this.#timeoutMs} ms`
-    return new CoordinationError(code, last === undefined ? message : `${message}; last: ${last.message}`, {
+/** What the store said last, if nothing is on its way. */
+function timeoutError({ about, timeoutMs, backend, repeatable, progress }: Ended): CoordinationError {
+  const { effect, lastError } = progress
+  const message = `${named(about)}: no answer within ${timeoutMs} ms`
+  return new CoordinationError(
+    lastError?.code === 'CONNECTION' && effect === 'none' ? 'CONNECTION' : 'TIMEOUT',
+    lastError === undefined ? message : `${message}; the last one was: ${lastError.message}`,
+    {
       backend,
       effect,
-      ...(this.#kind.repeatable && { retriable: true }),
-      ...(last !== undefined && { cause: last }),
-      ...keyOf(this.#about),
-    })
+      ...(repeatable && { retriable: true }),
+      ...(lastError !== undefined && { cause: lastError }),
+      ...keyOf(about),
+    },
+  )
+}
+
+function consistencyOf(
+  { backend, linearizableReads }: CallsOptions['capabilities'],
+  options: ReadOptions | undefined,
+): ReadCall['consistency'] {
+  const consistency = options?.consistency
+  if (consistency === 'linearizable' && !linearizableReads) {
+    throw new CoordinationError('UNSUPPORTED', `the ${backend} backend has no linearizable reads`, { backend })
   }
+  return consistency ?? (linearizableReads ? 'linearizable' : 'sequential')
 }
 
 function named({ what, key }: About): string {

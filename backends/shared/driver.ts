@@ -28,6 +28,7 @@ export interface Call {
 }
 
 export interface ReadCall extends Call {
+  /** `sequential`: not older than anything that this driver has answered before. Who cannot tell reads linearizably. */
   readonly consistency: 'linearizable' | 'sequential'
 }
 

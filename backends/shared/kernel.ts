@@ -2,7 +2,15 @@
  * What the four services of one PluginLocator share: the driver and the one way to call it, the one session, the
  * follows, and how listeners are run.
  */
-import type { Capabilities, OpOptions, PluginContext, ReadOptions, Session } from '../../spi/index.ts'
+import type {
+  Capabilities,
+  CoordinationError,
+  Effect,
+  OpOptions,
+  PluginContext,
+  ReadOptions,
+  Session,
+} from '../../spi/index.ts'
 import type { Call, Follow, FollowSink, ReadCall, SessionGrant, StoreDriver } from './driver.ts'
 
 export interface Kernel {
@@ -33,13 +41,34 @@ export interface Calls {
   /** The same for something that may safely be done twice: also repeated if its effect is unknown. */
   repeat<T>(about: About, options: OpOptions | undefined, attempt: (call: Call) => Promise<T>): Promise<T>
 
-  /** A read: repeated, with the consistency asked for. */
+  /**
+   * A read: repeated, with the consistency asked for, by default the strongest there is.
+   * @throws CoordinationError UNSUPPORTED if `linearizable` is asked for and `capabilities.linearizableReads` is false.
+   */
   read<T>(about: About, options: ReadOptions | undefined, attempt: (call: ReadCall) => Promise<T>): Promise<T>
+
+  /**
+   * Runs work of several calls under one limit; nothing of it is repeated. An end by abort, closing or time is reported
+   * as `progress` says at that moment; the work itself goes on until it heeds its signal.
+   */
+  steps<T>(
+    about: About,
+    options: OpOptions | undefined,
+    work: (call: Call, progress: Progress) => Promise<T>,
+  ): Promise<T>
 
   /**
    * Waits for something that is not a call to the store, under the same rules. Without a default time limit.
    */
   wait<T>(about: About, options: OpOptions | undefined, event: Promise<T>): Promise<T>
+}
+
+/** Kept true by the work that it is given to. */
+export interface Progress {
+  /** What the work may have done so far, as far as is known. At first `none`. */
+  effect: Effect
+  /** What the store said last, if it was an error. */
+  lastError: CoordinationError | undefined
 }
 
 export interface About {
