@@ -42,6 +42,8 @@ export interface Given {
   readonly graceMs: number
   /** Cluster id of this case alone. */
   readonly clusterId: string
+  /** One clock for this process, the agents' events and the history: milliseconds, with fractions; never set. */
+  now(): number
   /** Of the seed and the case's id: the same in each run with that seed. */
   random(): number
   /** The number for this run's scale. */

@@ -7,6 +7,7 @@ export interface Operation {
   readonly input?: unknown
   /** Of one clock for all, milliseconds. */
   readonly invokedAt: number
+  /** Infinity while it has not returned. */
   readonly returnedAt: number
   /** `unknown`: it may have taken effect, at any time from its invocation on. */
   readonly outcome: 'ok' | 'none' | 'unknown'

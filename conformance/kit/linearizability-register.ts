@@ -5,7 +5,7 @@
 import { checkLinearizable, type Model, type Verdict } from './linearizability.ts'
 import type { Operation } from './history.ts'
 
-/** What histories of registers hold: `input` and `output` as below, `error` the code of a refusal. */
+/** What histories of registers hold: `input` and `output` as below, `error` begins with the code of a refusal. */
 export type RegisterOp = 'put' | 'update' | 'delete' | 'read'
 
 export interface RegisterInput {
@@ -69,7 +69,7 @@ export function checkRegisters(operations: readonly Operation[]): readonly Anoma
 
 /** What is wrong with the history of one key. */
 export function checkRegister(operations: readonly Operation[]): string | undefined {
-  const told = operations.filter((operation) => operation.outcome !== 'none' || REFUSALS.has(operation.error))
+  const told = operations.filter((operation) => operation.outcome !== 'none' || REFUSALS.has(codeOf(operation)))
   const written = writtenVersions(told)
   if (typeof written === 'string') return written
   const verdict = checkLinearizable(registerModel(written), told, {
@@ -130,9 +130,14 @@ function admit(
   return ifVersion === undefined ? state : withVersion(state, ifVersion, written)
 }
 
-function refused(state: State, { error }: Operation, { ifVersion }: RegisterInput): State | undefined {
-  if (error === 'KEY_EXISTS') return state.now === undefined ? undefined : state
-  if (error === 'KEY_NOT_FOUND') return state.now === undefined ? state : undefined
+function codeOf({ error }: Operation): string | undefined {
+  return error?.split(' ', 1)[0]
+}
+
+function refused(state: State, operation: Operation, { ifVersion }: RegisterInput): State | undefined {
+  const code = codeOf(operation)
+  if (code === 'KEY_EXISTS') return state.now === undefined ? undefined : state
+  if (code === 'KEY_NOT_FOUND') return state.now === undefined ? state : undefined
   if (state.now === undefined || ifVersion === undefined || state.now.version === ifVersion) return undefined
   if (state.now.version !== undefined) return state
   return { ...state, now: { ...state.now, not: [...state.now.not, ifVersion] } }

@@ -113,7 +113,12 @@ const smallAnswer: fc.Arbitrary<Made> = fc.oneof(
   value.map((value) => ({ op: 'put', input: { value }, output: undefined, ...open })),
   value.map((value) => ({ op: 'update', input: { value }, output: undefined, ...open })),
   fc.constant({ op: 'delete', input: {}, output: undefined, ...open }),
-  value.map((value) => ({ op: 'put', input: { value }, output: undefined, ...refused('KEY_EXISTS') })),
+  value.map((value) => ({
+    op: 'put',
+    input: { value },
+    output: undefined,
+    ...refused('KEY_EXISTS (effect none): it is there'),
+  })),
   maybeVersion.map((input) => ({ op: 'update', input, output: undefined, ...refused('KEY_NOT_FOUND') })),
   version.map((ifVersion) => ({
     op: 'delete',
@@ -171,7 +176,7 @@ function replaysWith(order: readonly Operation[], chosen: ReadonlyMap<Operation,
     }
     const matches = now !== undefined && (input.ifVersion === undefined || input.ifVersion === now.version)
     if (error === 'CONNECTION') continue
-    if (error === 'KEY_EXISTS' && now === undefined) return false
+    if (error?.startsWith('KEY_EXISTS') === true && now === undefined) return false
     if (error === 'KEY_NOT_FOUND' && now !== undefined) return false
     if (error === 'VERSION_MISMATCH' && (now === undefined || matches)) return false
     if (outcome === 'none') continue

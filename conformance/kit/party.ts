@@ -45,6 +45,8 @@ export interface RemoteParty {
   readonly storage: Pick<Storage, 'put' | 'update' | 'delete' | 'fetch' | 'fetchEntry' | 'list' | 'transact'>
   group(name?: string): RemoteGroup
   election(service?: string): RemoteElection
+  /** Its session, as of its last start or re-establishment. */
+  readonly sessionId: string
   /** Every callback so far, in its order. */
   readonly events: readonly RemoteEvent[]
   /** Resolves with the first event (also a past one, from index `from`) that fits; rejects after `withinMs`. */
@@ -69,7 +71,7 @@ export interface RemoteGroup {
   leave(id: string): Promise<void>
   membershipList(options?: ReadOptions): Promise<ReadonlySet<string>>
   members(options?: ReadOptions): Promise<ReadonlyMap<string, Member>>
-  /** Adds the listener without joining. */
+  /** Adds the listener without joining; the present state is its first event. */
   observe(): Promise<void>
 }
 
@@ -82,12 +84,12 @@ export interface RemoteElection {
   leader(options?: ReadOptions): Promise<LeaderInfo | undefined>
   /** What its `leadership(candidate)` says at this moment. */
   leadership(candidate: string): Promise<{ readonly token: FencingToken; readonly held: boolean } | undefined>
-  /** A write as the leader, fenced by its handle. */
+  /** A write as the leader, of a key that is there or not, fenced by its latest handle – also if that is over. */
   fencedPut(candidate: string, key: string, data: Data): Promise<void>
   observe(): Promise<void>
 }
 
-/** A callback, or a signal's abort, in a child process. `at` is CLOCK_REALTIME in milliseconds, with fractions. */
+/** A callback, or a signal's abort, in a child process. `at` is of the clock that is Given.now, milliseconds. */
 export type RemoteEvent = { readonly at: number } & (
   | { readonly type: 'group-change'; readonly group: string; readonly members: readonly string[] }
   | { readonly type: 'membership-aborted' | 'rejoined'; readonly id: string; readonly epoch: FencingToken }
@@ -107,6 +109,8 @@ export type RemoteEvent = { readonly at: number } & (
     }
   | { readonly type: 'suspended' | 'resumed' | 'lost' | 'reestablished'; readonly session: string }
   | { readonly type: 'log'; readonly line: string }
+  /** What a routine wants to be seen. */
+  | { readonly type: 'routine'; readonly what: string; readonly details?: unknown }
   | { readonly type: 'unhandled'; readonly error: string }
 )
 

@@ -1,0 +1,111 @@
+/** One case from its start to its outcome: its time limit, its end, and what is kept of a failure. */
+import type { BackendHarness } from '../harness.ts'
+import type { AgentPool } from './agent-pool.ts'
+import { afterRunning, type CaseOutcome, type Failure } from './outcome.ts'
+import type { PlannedCase } from './plan.ts'
+import { machineNow } from './machine-time.ts'
+import { Workplace } from './workplace.ts'
+
+export interface CaseSetup {
+  readonly harness: BackendHarness
+  readonly pool: AgentPool
+  readonly scale: 'quick' | 'full'
+  readonly seed: string
+  readonly historyFolder: string
+  readonly caseLimitMs?: number
+}
+
+export interface RunningCase {
+  readonly outcome: Promise<CaseOutcome>
+  /** An error that nobody caught, while this case was running. */
+  blame(error: Error): void
+}
+
+const CASE_LIMIT_MS = 30_000
+/** Of the scale: a full run does many times more. */
+const FULL_FACTOR = 10
+/** How long a case that was given up may take to notice. */
+const NOTICE_MS = 2_000
+const LOG_LINES_KEPT = 30
+
+/** @param planned is one that can be run. */
+export function runCase(planned: PlannedCase, setup: CaseSetup): RunningCase {
+  const strays: Error[] = []
+  return {
+    blame: (error) => strays.push(error),
+    outcome: outcomeOf(planned, setup, strays),
+  }
+}
+
+async function outcomeOf(planned: PlannedCase, setup: CaseSetup, strays: readonly Error[]): Promise<CaseOutcome> {
+  const { harness, pool, scale, seed } = setup
+  const start = machineNow()
+  const over = new AbortController()
+  const workplace = new Workplace({ harness, pool, caseId: planned.id, seed, scale, signal: over.signal })
+  const errors: Error[] = []
+  const body = Promise.resolve().then(() => planned.run?.(workplace.given))
+  try {
+    await withinLimit(limitOf(planned, setup), body, workplace)
+  } catch (error) {
+    errors.push(error instanceof Error ? error : new Error(String(error)))
+  }
+  over.abort(new Error(`${planned.id} is over`))
+  for (const problem of await workplace.finish()) errors.push(new Error(problem))
+  if (await isPending(body)) errors.push(new Error('it goes on although it was given up and all its clients are closed'))
+  errors.push(...strays)
+  const failure = errors.length === 0 ? undefined : failureOf(planned, setup, workplace, errors)
+  return afterRunning(planned, failure, Math.round(machineNow() - start))
+}
+
+function limitOf({ case: { extraTtls = 0 } }: PlannedCase, { harness, scale, caseLimitMs }: CaseSetup): number {
+  const usual = (caseLimitMs ?? CASE_LIMIT_MS) + extraTtls * harness.sessionTtlMs
+  return scale === 'full' ? usual * FULL_FACTOR : usual
+}
+
+async function withinLimit(limitMs: number, body: Promise<void>, { waits }: Workplace): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const limit = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      const { pending } = waits
+      const where = pending.length === 0 ? 'something that the kit does not see' : pending.join('; ')
+      reject(new Error(`not over after ${limitMs} ms; it was waiting for: ${where}`))
+    }, limitMs)
+  })
+  try {
+    await Promise.race([body, limit])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+async function isPending(body: Promise<unknown>): Promise<boolean> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(true), NOTICE_MS)
+  })
+  const over = body.then(
+    () => false,
+    () => false,
+  )
+  try {
+    return await Promise.race([over, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+function failureOf(
+  { id }: PlannedCase,
+  { seed, historyFolder }: CaseSetup,
+  { history, logged }: Workplace,
+  errors: readonly Error[],
+): Failure {
+  const [first] = errors
+  const path = history.save(historyFolder, `${id}-${seed}-${Date.now()}.jsonl`)
+  return {
+    message: errors.map(({ message }) => message).join('\nand: '),
+    stack: first?.stack ?? '',
+    history: path,
+    ...(logged.length > 0 && { logged: logged.slice(-LOG_LINES_KEPT) }),
+  }
+}

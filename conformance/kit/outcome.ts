@@ -1,0 +1,63 @@
+/** What became of a case. */
+import type { PlannedCase } from './plan.ts'
+
+export interface CaseOutcome {
+  readonly id: string
+  readonly title: string
+  /**
+   * `not-run` is never a success: what was not looked at is not known. `expected-failure`: it fails as the harness says
+   * that it does; passing all the same is a failure.
+   */
+  readonly state: 'passed' | 'failed' | 'not-run' | 'expected-failure'
+  /** Why it is not run, or is expected to fail. */
+  readonly reason?: string
+  readonly failure?: Failure
+  readonly durationMs: number
+}
+
+export interface Failure {
+  readonly message: string
+  readonly stack: string
+  /** Path of the history, as JSON lines. */
+  readonly history?: string
+  /** What the plugins have logged, the last lines. */
+  readonly logged?: readonly string[]
+}
+
+/** The outcome of a case that is not run, or that must not even be tried. */
+export function withoutRunning({ id, title, reason, fault }: PlannedCase): CaseOutcome {
+  if (fault !== undefined) return { id, title, state: 'failed', failure: { message: fault, stack: '' }, durationMs: 0 }
+  return { id, title, state: 'not-run', reason: reason ?? 'no reason given', durationMs: 0 }
+}
+
+/** The outcome of a case that was run, by what the harness expects of it. */
+export function afterRunning(planned: PlannedCase, failure: Failure | undefined, durationMs: number): CaseOutcome {
+  const { id, title, expectedFailure } = planned
+  if (expectedFailure === undefined) {
+    return failure === undefined
+      ? { id, title, state: 'passed', durationMs }
+      : { id, title, state: 'failed', failure, durationMs }
+  }
+  if (failure !== undefined) {
+    return { id, title, state: 'expected-failure', reason: expectedFailure, failure, durationMs }
+  }
+  const message = `it passes, although the harness expects it to fail (${expectedFailure}): take it off the list`
+  return { id, title, state: 'failed', reason: expectedFailure, failure: { message, stack: '' }, durationMs }
+}
+
+export interface Tally {
+  readonly passed: number
+  readonly failed: number
+  readonly notRun: number
+  readonly expectedFailures: number
+}
+
+export function tally(outcomes: readonly CaseOutcome[]): Tally {
+  const count = (state: CaseOutcome['state']) => outcomes.filter((outcome) => outcome.state === state).length
+  return {
+    passed: count('passed'),
+    failed: count('failed'),
+    notRun: count('not-run'),
+    expectedFailures: count('expected-failure'),
+  }
+}
