@@ -6,6 +6,10 @@ export type Direction = 'to-server' | 'to-client' | 'both'
 export interface Link {
   /** What the client is told to connect to; as many as the harness has. Empty: the store has no network. */
   readonly endpoints: readonly string[]
+  /** How many connections go through it now. */
+  readonly connections: number
+  /** How many were ever opened. */
+  readonly opened: number
   /** Closes all connections with a reset, and refuses new ones until healed. */
   cut(): void
   /** Takes bytes and passes nothing on, without closing anything; they flow on when healed. */

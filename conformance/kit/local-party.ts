@@ -2,7 +2,7 @@
 import type { PluginHost, PluginLocator } from '../../spi/index.ts'
 import { loadPlugin } from '../../spi/node/index.ts'
 import { logLine } from './agent-listeners.ts'
-import type { ProxiedLink } from './proxied-link.ts'
+import type { Link } from './link.ts'
 import type { Party } from './party.ts'
 
 export interface StartedLocal extends Party {
@@ -12,7 +12,7 @@ export interface StartedLocal extends Party {
 
 export interface LocalSetup {
   readonly name: string
-  readonly link: ProxiedLink
+  readonly link: Link
   /** server.properties. */
   readonly server: Readonly<Record<string, string>>
   readonly host: PluginHost

@@ -2,18 +2,13 @@
 import type { Link } from './link.ts'
 import { FINE, type TcpProxy, startProxy, type Weather } from './proxy.ts'
 
-export interface ProxiedLink extends Link {
-  /** How many connections go through it now. */
-  readonly connections: number
-}
-
 /** @param endpoints of the servers. @param random decides on jitter and resets. */
-export async function openLink(endpoints: readonly string[], random: () => number): Promise<ProxiedLink> {
+export async function openLink(endpoints: readonly string[], random: () => number): Promise<Link> {
   if (endpoints.length === 0) return noNetwork()
   return new LinkOfProxies(await Promise.all(endpoints.map((endpoint) => startProxy(endpoint, random))))
 }
 
-class LinkOfProxies implements ProxiedLink {
+class LinkOfProxies implements Link {
   readonly endpoints: readonly string[]
   readonly #proxies: readonly TcpProxy[]
   #weather = FINE
@@ -26,6 +21,10 @@ class LinkOfProxies implements ProxiedLink {
 
   get connections(): number {
     return this.#proxies.reduce((sum, { connections }) => sum + connections, 0)
+  }
+
+  get opened(): number {
+    return this.#proxies.reduce((sum, { opened }) => sum + opened, 0)
   }
 
   cut(): void {
@@ -77,13 +76,14 @@ class LinkOfProxies implements ProxiedLink {
   }
 }
 
-function noNetwork(): ProxiedLink {
+function noNetwork(): Link {
   const refuse = (): never => {
     throw new Error('the store has no network: a case that disturbs it needs "links"')
   }
   return {
     endpoints: [],
     connections: 0,
+    opened: 0,
     cut: refuse,
     blackHole: refuse,
     delay: refuse,

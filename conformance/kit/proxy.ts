@@ -55,6 +55,7 @@ export class TcpProxy {
   #weather = FINE
   #server: Server | undefined
   #closed = false
+  #opened = 0
 
   constructor(target: string, port: number, random: () => number) {
     this.#target = target
@@ -68,9 +69,15 @@ export class TcpProxy {
     return [...this.#connections].filter(({ isInUse }) => isInUse).length
   }
 
+  /** How many clients ever opened. */
+  get opened(): number {
+    return this.#opened
+  }
+
   async listen(): Promise<void> {
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, (client) => {
       const connection = new Connection(client, this.#target, () => this.#weather, this.#random)
+      this.#opened++
       this.#connections.add(connection)
       connection.over.then(() => this.#connections.delete(connection), rethrow)
     })

@@ -1,7 +1,7 @@
 /** A client in a child process, with the face of RemoteParty. */
 import type { AgentProcess } from './agent-process.ts'
 import type { Target } from './agent-protocol.ts'
-import type { ProxiedLink } from './proxied-link.ts'
+import type { Link } from './link.ts'
 import type { RemoteElection, RemoteEvent, RemoteGroup, RemoteParty } from './party.ts'
 import type { Waits } from './waits.ts'
 
@@ -13,7 +13,7 @@ export interface StartedRemote extends RemoteParty {
 interface RemoteSetup {
   readonly name: string
   readonly agent: AgentProcess
-  readonly link: ProxiedLink
+  readonly link: Link
   readonly waits: Waits
   readonly sessionId: string
   /** How long `end` waits for the process, milliseconds. */
@@ -62,8 +62,7 @@ export function remoteParty(setup: RemoteSetup): StartedRemote {
       return agent.events
     },
     event: (fits, withinMs, from = 0) => waits.track(`${name}: an event`, nextEvent(setup, fits, withinMs, from)),
-    run: <R>(routine: string, args?: unknown) =>
-      ask(`routine ${routine}`, { is: 'run', routine, args }) as Promise<R>,
+    run: <R>(routine: string, args?: unknown) => ask(`routine ${routine}`, { is: 'run', routine, args }) as Promise<R>,
     kill: () => agent.kill(),
     stop: () => agent.stop(),
     continue: () => agent.continue(),

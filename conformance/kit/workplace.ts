@@ -9,7 +9,7 @@ import type { Given, PartyOptions } from './case.ts'
 import type { Link } from './link.ts'
 import { type StartedLocal, startLocalParty } from './local-party.ts'
 import { machineNow } from './machine-time.ts'
-import { openLink, type ProxiedLink } from './proxied-link.ts'
+import { openLink } from './proxied-link.ts'
 import { type RecordedHistory, recordHistory } from './recorded-history.ts'
 import { remoteParty, type StartedRemote } from './remote-party.ts'
 import { seeded } from './seeded.ts'
@@ -47,7 +47,7 @@ export class Workplace {
   readonly #setup: WorkplaceSetup
   readonly #locals: StartedLocal[] = []
   readonly #remotes: StartedRemote[] = []
-  readonly #links: ProxiedLink[] = []
+  readonly #links: Link[] = []
   readonly #afterwards: (() => Promise<void> | void)[] = []
   readonly #clusterId: string
   #folder: Promise<string> | undefined
@@ -162,12 +162,12 @@ export class Workplace {
     signal.throwIfAborted()
   }
 
-  async #linkOf(name: string, { link }: PartyOptions): Promise<ProxiedLink> {
+  async #linkOf(name: string, { link }: PartyOptions): Promise<Link> {
     const shared = this.#links.find((known) => known === link)
     return shared ?? this.#link(name)
   }
 
-  async #link(owner: string): Promise<ProxiedLink> {
+  async #link(owner: string): Promise<Link> {
     const { harness, signal, seed, caseId } = this.#setup
     signal.throwIfAborted()
     const link = await openLink(harness.endpoints, seeded(`${seed}/${caseId}/link ${owner} ${++this.#opened}`))
@@ -192,10 +192,7 @@ export class Workplace {
     const server = join(await this.#folder, `server-${number}.properties`)
     const config = { ...this.#setup.harness.properties(link.endpoints), ...options.properties }
     await writeFile(plugin, propertiesText(config))
-    await writeFile(
-      server,
-      propertiesText({ ...this.#serverSettings(options), 'plugin.configuration.file': plugin }),
-    )
+    await writeFile(server, propertiesText({ ...this.#serverSettings(options), 'plugin.configuration.file': plugin }))
     return server
   }
 
