@@ -112,7 +112,7 @@ export class Changes implements ChangeSource {
     value: V,
   ): [string, V extends IKeyValue ? T : T | undefined][] {
     try {
-      return [[subject.name(key), (value && subject.read(value)) as V extends IKeyValue ? T : T | undefined]]
+      return [[subject.name(key), value && subject.read(value)]]
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : String(cause)
       this.#options.context.logger.warn(`following ${subject.what}: ${why}`, { cause })

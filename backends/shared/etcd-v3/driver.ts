@@ -29,6 +29,8 @@ export interface EtcdDriverOptions extends Omit<ClusterSettings, 'attemptMs' | '
   readonly context: PluginContext
   /** Of all keys; see Layout. */
   readonly prefix: string
+  /** Done last when the driver is closed, or could not be opened; never rejects. */
+  readonly release?: () => Promise<void>
 }
 
 /** etcd's and keta's default of `--max-txn-ops`. */
@@ -56,6 +58,7 @@ export async function openEtcdDriver(options: EtcdDriverOptions, call: Call): Pr
     return new EtcdDriver(options, cluster, reader, minTtlMs)
   } catch (error) {
     cluster.close()
+    await options.release?.()
     throw error
   }
 }
@@ -69,12 +72,15 @@ class EtcdDriver implements StoreDriver {
   readonly #commits: Commits
   readonly #watches: Watches
   readonly #changes: Changes
+  readonly #release: (() => Promise<void>) | undefined
 
-  constructor({ backend, context, prefix }: EtcdDriverOptions, cluster: Cluster, reader: Reader, minTtlMs: number) {
+  constructor(options: EtcdDriverOptions, cluster: Cluster, reader: Reader, minTtlMs: number) {
+    const { backend, context, prefix, release } = options
     const layout = new Layout(prefix, context.clusterId)
     const heartbeatMs = Math.min(5000, Math.max(1000, context.sessionTimeoutMs / 2))
     this.capabilities = capabilitiesOf(backend, minTtlMs)
     this.#cluster = cluster
+    this.#release = release
     this.#leases = new Leases(cluster)
     this.#seats = new Seats(cluster, layout, reader)
     this.#values = new Values(layout, reader)
@@ -90,10 +96,10 @@ class EtcdDriver implements StoreDriver {
     })
   }
 
-  close(): Promise<void> {
+  async close(): Promise<void> {
     this.#watches.close()
     this.#cluster.close()
-    return Promise.resolve()
+    await this.#release?.()
   }
 
   openSession(ttlMs: number, call: Call): Promise<SessionGrant> {

@@ -4,7 +4,7 @@ import { CoordinationError, type Effect, type ErrorCode } from '../../../spi/ind
 
 /** How a request ended, if not well. */
 export interface RpcStatus {
-  readonly code: number
+  readonly code: Code
   readonly details: string
   /** Ended on our side before anything could be sent. */
   readonly unsent?: boolean
@@ -49,7 +49,7 @@ const MEANINGS: readonly Meaning[] = [
 ]
 
 /** Codes with which the server says that the request itself was wrong: it was not done. */
-const REFUSALS: ReadonlySet<number> = new Set([
+const REFUSALS: ReadonlySet<Code> = new Set([
   Code.INVALID_ARGUMENT,
   Code.NOT_FOUND,
   Code.ALREADY_EXISTS,

@@ -1,4 +1,5 @@
 /** Watches: all of a client's share one stream, which is opened with the first and given up with the last. */
+import { status as Code } from '@grpc/grpc-js'
 import type { IEvent, IWatchRequest, IWatchResponse } from 'etcd3'
 import { CoordinationError, type PluginContext } from '../../../spi/index.ts'
 import { CompactedError } from '../follow-by-revision.ts'
@@ -159,7 +160,7 @@ class WatchStream {
       watcher.fail(new CompactedError(`the store has forgotten what was before revision ${compact_revision}`))
       return
     }
-    const status = { code: -1, details: cancel_reason }
+    const status = { code: Code.UNKNOWN, details: cancel_reason }
     if (wantsNewToken(status)) {
       this.#cluster.forgetToken()
       this.#end(this.#broken(cancel_reason))

@@ -1,0 +1,82 @@
+/** Keta as a backend: servers of its own, or one within this process. Its API is etcd's, and so is the driver. */
+import { API_VERSION, checkConfig, defineConfig, type PluginContext } from '../../spi/index.ts'
+import { configError } from '../../spi/config/parse-config.ts'
+import type { Call, StoreDriver } from '../shared/driver.ts'
+import { CLIENT_ITEMS, type ClientConfig, clientSettings } from '../shared/etcd-v3/config.ts'
+import { openEtcdDriver } from '../shared/etcd-v3/driver.ts'
+import { AbstractPluginLocator } from '../shared/plugin-locator.ts'
+import { embeddedOptions, startEmbedded } from './embedded.ts'
+
+const CONFIG = defineConfig({
+  'plugin.keta.endpoints': { ...CLIENT_ITEMS.endpoints, default: '' },
+  'plugin.keta.prefix': CLIENT_ITEMS.prefix,
+  'plugin.keta.username': CLIENT_ITEMS.username,
+  'plugin.keta.password': CLIENT_ITEMS.password,
+  'plugin.keta.tls.ca.file': CLIENT_ITEMS.caFile,
+  'plugin.keta.tls.cert.file': CLIENT_ITEMS.certFile,
+  'plugin.keta.tls.key.file': CLIENT_ITEMS.keyFile,
+  'plugin.keta.embedded': {
+    type: 'bool',
+    default: 'false',
+    doc: 'Runs the server within this process instead of connecting to others; it ends with the plugin.',
+  },
+  'plugin.keta.data.dir': { type: 'string', default: null, doc: 'Where the embedded server keeps its data.' },
+  'plugin.keta.listen': {
+    type: 'list',
+    default: 'http://127.0.0.1:2379',
+    doc: 'Where the embedded server listens for other brokers. Port 0 is any free port.',
+  },
+  'plugin.keta.server.options': {
+    type: 'list',
+    default: '',
+    doc: 'Further options of the embedded server, as in its own configuration: `snapshot-log-bytes=16MiB`.',
+  },
+})
+
+const NAMES: Readonly<Record<keyof ClientConfig, keyof typeof CONFIG>> = {
+  endpoints: 'plugin.keta.endpoints',
+  username: 'plugin.keta.username',
+  password: 'plugin.keta.password',
+  caFile: 'plugin.keta.tls.ca.file',
+  certFile: 'plugin.keta.tls.cert.file',
+  keyFile: 'plugin.keta.tls.key.file',
+}
+
+/** `plugin.locator.classname` for keta. */
+export class KetaPluginLocator extends AbstractPluginLocator {
+  static readonly apiVersion = API_VERSION
+  static readonly configDef = CONFIG
+
+  protected async connect(context: PluginContext, call: Call): Promise<StoreDriver> {
+    const { valid, problems } = checkConfig(CONFIG, context.config)
+    const endpoints = valid['plugin.keta.endpoints'] ?? []
+    const embedded = valid['plugin.keta.embedded'] === true
+    const settings = clientSettings(
+      {
+        endpoints,
+        username: valid['plugin.keta.username'],
+        password: valid['plugin.keta.password'],
+        caFile: valid['plugin.keta.tls.ca.file'],
+        certFile: valid['plugin.keta.tls.cert.file'],
+        keyFile: valid['plugin.keta.tls.key.file'],
+      },
+      (item) => NAMES[item],
+    )
+    const server = embeddedOptions({
+      dataDir: valid['plugin.keta.data.dir'],
+      listen: valid['plugin.keta.listen'] ?? [],
+      further: valid['plugin.keta.server.options'] ?? [],
+    })
+    const all = [...problems, ...('problems' in settings ? settings.problems : [])]
+    if (embedded && endpoints.length > 0) all.push(`${NAMES.endpoints} and plugin.keta.embedded exclude each other`)
+    if (!embedded && endpoints.length === 0 && !problems.some((problem) => problem.includes(NAMES.endpoints))) {
+      all.push(`${NAMES.endpoints} must name a server, or plugin.keta.embedded be true`)
+    }
+    if (embedded && 'problems' in server) all.push(...server.problems)
+    if (all.length > 0 || 'problems' in settings) throw configError(all)
+    const options = { ...settings, backend: 'keta', context, prefix: valid['plugin.keta.prefix'] ?? '' }
+    if (!embedded || 'problems' in server) return openEtcdDriver(options, call)
+    const node = await startEmbedded(server, context.logger)
+    return openEtcdDriver({ ...options, endpoints: node.endpoints, release: () => node.stop() }, call)
+  }
+}
