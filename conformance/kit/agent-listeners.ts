@@ -17,7 +17,7 @@ export type Happening = RemoteEvent extends infer E ? (E extends RemoteEvent ? O
 export type Tell = (event: RemoteEvent) => void
 
 export function teller(send: Tell): (happening: Happening) => void {
-  return (happening) => send({ at: machineNow(), ...happening } as RemoteEvent)
+  return (happening) => send({ at: machineNow(), ...happening })
 }
 
 export function groupListener(group: string, tell: (happening: Happening) => void): GroupChangeListener {
@@ -88,7 +88,7 @@ export function logLine(level: string, message: string, fields?: object): string
     if (seen.has(value)) return '(again)'
     seen.add(value)
     return value instanceof Error
-      ? { ...value, name: value.name, message: value.message, stack: value.stack, cause: value.cause }
+      ? { name: value.name, message: value.message, stack: value.stack, cause: value.cause }
       : value
   })
   return `${level}: ${message} ${text}`

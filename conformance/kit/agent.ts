@@ -2,11 +2,26 @@
  * A client in a process of its own: the program that the suite forks. It loads its plugin from a real
  * server.properties, does what it is asked, and tells every callback. It ends itself when its parent is gone.
  */
-import { type Data, type Fence, isCoordinationError, type Leadership, type PluginLocator, type Storage } from '../../spi/index.ts'
+import {
+  type Data,
+  type Fence,
+  isCoordinationError,
+  type Leadership,
+  type PluginLocator,
+  type Storage,
+} from '../../spi/index.ts'
 import { loadPlugin } from '../../spi/node/index.ts'
 import { routines } from '../cases/routines.ts'
 import { eventLogger, groupListener, leaderListener, teller, watchMembership, watchSession } from './agent-listeners.ts'
-import { type Message, type Order, packError, packValue, type Request, type Start, type Target } from './agent-protocol.ts'
+import {
+  type Message,
+  type Order,
+  packError,
+  packValue,
+  type Request,
+  type Start,
+  type Target,
+} from './agent-protocol.ts'
 import type { AgentWorld } from './agent-world.ts'
 import { machineNow } from './machine-time.ts'
 import type { RemoteEvent } from './party.ts'
@@ -42,7 +57,10 @@ process.on('disconnect', () => {
 })
 for (const kind of ['unhandledRejection', 'uncaughtException'] as const) {
   process.on(kind, (error: unknown) => {
-    tell({ type: 'unhandled', error: `${kind}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}` })
+    tell({
+      type: 'unhandled',
+      error: `${kind}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+    })
   })
 }
 
@@ -63,10 +81,14 @@ function send(message: Message): void {
 
 async function obey(order: Order): Promise<unknown> {
   if (order.is === 'start') return start(order)
-  if (order.is === 'busy') return busy(order.ms)
+  if (order.is === 'busy') {
+    busy(order.ms)
+    return undefined
+  }
   if (order.is === 'end') {
     isEnding = true
-    return running?.locator.shutdown()
+    await running?.locator.shutdown()
+    return undefined
   }
   if (running === undefined) throw new Error('the agent has no plugin yet')
   if (order.is === 'call') return call(running, order.target, order.method, order.args)
@@ -90,10 +112,9 @@ async function start(order: Start): Promise<string> {
   return locator.session.id
 }
 
-function busy(ms: number): undefined {
+function busy(ms: number): void {
   const end = machineNow() + ms
   while (machineNow() < end);
-  return undefined
 }
 
 async function call(running: Running, target: Target, method: string, args: readonly unknown[]): Promise<unknown> {
@@ -116,7 +137,12 @@ async function callGroup(running: Running, name: string, method: string, args: r
   return { epoch: membership.epoch }
 }
 
-async function callElection(running: Running, name: string, method: string, args: readonly unknown[]): Promise<unknown> {
+async function callElection(
+  running: Running,
+  name: string,
+  method: string,
+  args: readonly unknown[],
+): Promise<unknown> {
   const election = running.world.election(name)
   const remember = (leadership: Leadership) => {
     running.handles.set(JSON.stringify([name, leadership.candidate]), leadership)

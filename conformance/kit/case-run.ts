@@ -51,7 +51,8 @@ async function outcomeOf(planned: PlannedCase, setup: CaseSetup, strays: readonl
   }
   over.abort(new Error(`${planned.id} is over`))
   for (const problem of await workplace.finish()) errors.push(new Error(problem))
-  if (await isPending(body)) errors.push(new Error('it goes on although it was given up and all its clients are closed'))
+  if (await isPending(body))
+    errors.push(new Error('it goes on although it was given up and all its clients are closed'))
   errors.push(...strays)
   const failure = errors.length === 0 ? undefined : failureOf(planned, setup, workplace, errors)
   return afterRunning(planned, failure, Math.round(machineNow() - start))

@@ -13,6 +13,8 @@ export interface CaseOutcome {
   readonly reason?: string
   readonly failure?: Failure
   readonly durationMs: number
+  /** What was tried is that the backend refuses what it does not promise. */
+  readonly isRefusal?: true
 }
 
 export interface Failure {
@@ -32,17 +34,14 @@ export function withoutRunning({ id, title, reason, fault }: PlannedCase): CaseO
 
 /** The outcome of a case that was run, by what the harness expects of it. */
 export function afterRunning(planned: PlannedCase, failure: Failure | undefined, durationMs: number): CaseOutcome {
-  const { id, title, expectedFailure } = planned
-  if (expectedFailure === undefined) {
-    return failure === undefined
-      ? { id, title, state: 'passed', durationMs }
-      : { id, title, state: 'failed', failure, durationMs }
+  const { id, title, expectedFailure: reason, isRefusal } = planned
+  const about = { id, title, durationMs, ...(isRefusal && { isRefusal }) }
+  if (reason === undefined) {
+    return failure === undefined ? { ...about, state: 'passed' } : { ...about, state: 'failed', failure }
   }
-  if (failure !== undefined) {
-    return { id, title, state: 'expected-failure', reason: expectedFailure, failure, durationMs }
-  }
-  const message = `it passes, although the harness expects it to fail (${expectedFailure}): take it off the list`
-  return { id, title, state: 'failed', reason: expectedFailure, failure: { message, stack: '' }, durationMs }
+  if (failure !== undefined) return { ...about, state: 'expected-failure', reason, failure }
+  const message = `it passes, although the harness expects it to fail (${reason}): take it off the list`
+  return { ...about, state: 'failed', reason, failure: { message, stack: '' } }
 }
 
 export interface Tally {

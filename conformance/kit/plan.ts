@@ -14,6 +14,8 @@ export interface PlannedCase {
   /** It fails without being run: the harness's list of what is not run is out of date. */
   readonly fault: string | undefined
   readonly expectedFailure: string | undefined
+  /** What is run is the refusal of what the backend does not promise. */
+  readonly isRefusal: boolean
 }
 
 export interface Plan {
@@ -45,7 +47,8 @@ export function planCases(harness: Plannable, cases: readonly ConformanceCase[])
 function planCase(harness: Plannable, one: ConformanceCase): PlannedCase {
   const { id, title, capability, otherwise } = one
   const expectedFailure = harness.expectedFailures?.[id]
-  const planned = { id, title, case: one, run: undefined, reason: undefined, fault: undefined, expectedFailure }
+  const nothing = { run: undefined, reason: undefined, fault: undefined, isRefusal: false }
+  const planned = { id, title, case: one, ...nothing, expectedFailure }
   const missing = (one.needs ?? []).filter((need) => !isThere(harness, need)).map(describeNeed)
   const lacks = capability !== undefined && !hasCapability(harness.expect, capability)
   if (lacks && otherwise === undefined) missing.push(`the backend does not promise ${capability}`)
@@ -64,6 +67,7 @@ function planCase(harness: Plannable, one: ConformanceCase): PlannedCase {
   return {
     ...planned,
     title: `${title} – not promised (${capability}): must be refused`,
+    isRefusal: true,
     run: (given) => otherwise?.(given) ?? Promise.resolve(),
   }
 }

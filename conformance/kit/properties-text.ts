@@ -3,7 +3,9 @@
 /** UTF-8 text that reads back as the same names and values. */
 export function propertiesText(properties: Readonly<Record<string, string>>): string {
   return Object.entries(properties)
-    .map(([name, value]) => `${escapeText(name).replace(/[ =:#!]/g, '\\$&')}=${escapeText(value).replace(/^ /, '\\ ')}\n`)
+    .map(
+      ([name, value]) => `${escapeText(name).replace(/[ =:#!]/g, '\\$&')}=${escapeText(value).replace(/^ /, '\\ ')}\n`,
+    )
     .join('')
 }
 

@@ -66,7 +66,7 @@ class CaseRun implements Run {
   readonly #stray: Disposable
   #side: Item[]
   #alone: Item[]
-  #sideDone: Promise<unknown>
+  readonly #sideDone: Promise<unknown>
   #aloneDone: Promise<unknown> = Promise.resolve()
   #stopped: () => void = () => undefined
 
