@@ -85,7 +85,7 @@ async function limited<T>(
   }
   const progress: Progress = { effect: 'none', lastError: undefined }
   const end = new AbortController()
-  const call = callUntil(context.clock.now() + timeoutMs, context.clock, end.signal)
+  const call = callUntil(context.clock.now() + timeoutMs, context, end.signal)
   const onTime = () => end.abort(timeoutError({ about, timeoutMs, backend, repeatable, progress }))
   const onAbort = () => end.abort(caller?.reason)
   const onClosing = () => end.abort(closedError(backend, { effect: progress.effect }))
@@ -105,12 +105,12 @@ async function limited<T>(
   }
 }
 
-/** Its `timeoutMs` is what is left at each look. */
-function callUntil(until: number, clock: PluginContext['clock'], signal: AbortSignal): Call {
+/** Its `timeoutMs` is what is left at each look; of a call without a limit, what a single attempt may take. */
+function callUntil(until: number, { clock, sessionTimeoutMs }: CallsOptions['context'], signal: AbortSignal): Call {
   return {
     signal,
     get timeoutMs() {
-      return Math.max(1, until - clock.now())
+      return until === Infinity ? sessionTimeoutMs : Math.max(1, until - clock.now())
     },
   }
 }
