@@ -1,5 +1,5 @@
 /** Keta as a backend: servers of its own, or one within this process. Its API is etcd's, and so is the driver. */
-import { API_VERSION, checkConfig, defineConfig, type PluginContext } from '../../spi/index.ts'
+import { API_VERSION, defineConfig, parseConfig, type PluginContext } from '../../spi/index.ts'
 import { configError } from '../../spi/config/parse-config.ts'
 import type { Call, StoreDriver } from '../shared/driver.ts'
 import { CLIENT_ITEMS, type ClientConfig, clientSettings } from '../shared/etcd-v3/config.ts'
@@ -48,33 +48,34 @@ export class KetaPluginLocator extends AbstractPluginLocator {
   static readonly configDef = CONFIG
 
   protected async connect(context: PluginContext, call: Call): Promise<StoreDriver> {
-    const { valid, problems } = checkConfig(CONFIG, context.config)
-    const endpoints = valid['plugin.keta.endpoints'] ?? []
-    const embedded = valid['plugin.keta.embedded'] === true
+    const config = parseConfig(CONFIG, context.config)
+    const endpoints = config['plugin.keta.endpoints']
+    const embedded = config['plugin.keta.embedded']
     const settings = clientSettings(
       {
         endpoints,
-        username: valid['plugin.keta.username'],
-        password: valid['plugin.keta.password'],
-        caFile: valid['plugin.keta.tls.ca.file'],
-        certFile: valid['plugin.keta.tls.cert.file'],
-        keyFile: valid['plugin.keta.tls.key.file'],
+        username: config['plugin.keta.username'],
+        password: config['plugin.keta.password'],
+        caFile: config['plugin.keta.tls.ca.file'],
+        certFile: config['plugin.keta.tls.cert.file'],
+        keyFile: config['plugin.keta.tls.key.file'],
       },
       (item) => NAMES[item],
     )
     const server = embeddedOptions({
-      dataDir: valid['plugin.keta.data.dir'],
-      listen: valid['plugin.keta.listen'] ?? [],
-      further: valid['plugin.keta.server.options'] ?? [],
+      dataDir: config['plugin.keta.data.dir'],
+      listen: config['plugin.keta.listen'],
+      further: config['plugin.keta.server.options'],
     })
-    const all = [...problems, ...('problems' in settings ? settings.problems : [])]
-    if (embedded && endpoints.length > 0) all.push(`${NAMES.endpoints} and plugin.keta.embedded exclude each other`)
-    if (!embedded && endpoints.length === 0 && !problems.some((problem) => problem.includes(NAMES.endpoints))) {
-      all.push(`${NAMES.endpoints} must name a server, or plugin.keta.embedded be true`)
+    const problems = 'problems' in settings ? [...settings.problems] : []
+    if (embedded && endpoints.length > 0)
+      problems.push(`${NAMES.endpoints} and plugin.keta.embedded exclude each other`)
+    if (!embedded && endpoints.length === 0) {
+      problems.push(`${NAMES.endpoints} must name a server, or plugin.keta.embedded be true`)
     }
-    if (embedded && 'problems' in server) all.push(...server.problems)
-    if (all.length > 0 || 'problems' in settings) throw configError(all)
-    const options = { ...settings, backend: 'keta', context, prefix: valid['plugin.keta.prefix'] ?? '' }
+    if (embedded && 'problems' in server) problems.push(...server.problems)
+    if (problems.length > 0 || 'problems' in settings) throw configError(problems)
+    const options = { ...settings, backend: 'keta', context, prefix: config['plugin.keta.prefix'] }
     if (!embedded || 'problems' in server) return openEtcdDriver(options, call)
     const node = await startEmbedded(server, context.logger)
     return openEtcdDriver({ ...options, endpoints: node.endpoints, release: () => node.stop() }, call)

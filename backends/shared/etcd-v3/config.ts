@@ -10,7 +10,7 @@ export const CLIENT_ITEMS = {
   endpoints: {
     type: 'list',
     doc: 'The servers, `host:port`, tried in turn; with `https://` in front for TLS. The port is 2379 by default.',
-    validate: badEndpoints,
+    validate: malformedEndpoints,
   },
   prefix: {
     type: 'string',
@@ -91,7 +91,12 @@ function address(endpoint: string): string {
   return /:\d+$/.test(bare) ? bare : `${bare}:${DEFAULT_PORT}`
 }
 
-function badEndpoints(endpoints: readonly string[]): string | undefined {
+/** Of a property that must name a server. */
+export function badEndpoints(endpoints: readonly string[]): string | undefined {
+  return endpoints.length === 0 ? 'must name a server' : malformedEndpoints(endpoints)
+}
+
+function malformedEndpoints(endpoints: readonly string[]): string | undefined {
   const right = /^(https?:\/\/)?(\[[0-9a-fA-F:.]+\]|[\w.-]+)(:\d{1,5})?$/
   return endpoints.every((endpoint) => right.test(endpoint)) ? undefined : 'must be a list of host:port'
 }

@@ -1,0 +1,6 @@
+import { conformance } from '../../conformance/index.ts'
+import { startEtcdAccessControlHarness, startEtcdClusterHarness, startEtcdHarness } from './harness.fixture.ts'
+
+conformance(startEtcdHarness)
+conformance(startEtcdClusterHarness)
+conformance(startEtcdAccessControlHarness, { only: ['E8'] })

@@ -1,0 +1,51 @@
+/** Keta for the conformance suite: the server, and one that a plugin has embedded in a process. */
+import { createRequire } from 'node:module'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import type { BackendHarness } from '../../conformance/harness.ts'
+import { answersReads } from '../../test-servers/etcd-ready.ts'
+import { startKeta } from '../../test-servers/keta.ts'
+import { freePort } from '../../test-servers/ports.ts'
+import { startProcessServer } from '../../test-servers/process-server.ts'
+import type { TestServer } from '../../test-servers/server.ts'
+import { adminOf } from '../shared/etcd-v3/admin.fixture.ts'
+import { promisesOf, SESSION_TTL_MS } from '../shared/etcd-v3/promises.fixture.ts'
+
+const LOCATOR = `${new URL('./index.ts', import.meta.url).href}#KetaPluginLocator`
+const EMBEDDED_NODE = fileURLToPath(new URL('./embedded-node.fixture.ts', import.meta.url))
+const TYPESCRIPT_LOADER = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
+const EXPIRY_LAG_MS = 1000
+
+export async function startKetaHarness(): Promise<BackendHarness & AsyncDisposable> {
+  return harnessOf('keta', await startKeta())
+}
+
+export async function startEmbeddedKetaHarness(): Promise<BackendHarness & AsyncDisposable> {
+  const endpoint = `127.0.0.1:${await freePort()}`
+  const server = await startProcessServer({
+    name: 'keta-embedded',
+    endpoint,
+    command: process.execPath,
+    arguments: (dataDir) => ['--import', TYPESCRIPT_LOADER, EMBEDDED_NODE, dataDir, `http://${endpoint}`],
+    isReady: () => answersReads(endpoint),
+  })
+  return harnessOf('keta (embedded)', server)
+}
+
+function harnessOf(name: string, server: TestServer): BackendHarness & AsyncDisposable {
+  const admin = adminOf([server])
+  return {
+    name,
+    locator: LOCATOR,
+    endpoints: [server.endpoint],
+    properties: (endpoints) => ({ 'plugin.keta.endpoints': endpoints.join(',') }),
+    expect: promisesOf('keta'),
+    sessionTtlMs: SESSION_TTL_MS,
+    expiryLagMs: EXPIRY_LAG_MS,
+    hooks: admin.hooks,
+    notRun: { E8: 'keta has no access control' },
+    [Symbol.asyncDispose]: async () => {
+      admin.close()
+      await server.stop()
+    },
+  }
+}
