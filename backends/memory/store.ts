@@ -232,6 +232,12 @@ function isExpected({ expect }: KeyChange, row: Row | undefined): boolean {
   return row !== undefined && versionTextOf(row.revision) === expect
 }
 
+/** Whose table it is. */
+export function clusterOf({ table }: Range): string {
+  const [cluster] = JSON.parse(table) as [string]
+  return cluster
+}
+
 /** Names of tables; no cluster's and no group's name can be mistaken for another's. */
 function valuesOf(cluster: string): string {
   return JSON.stringify([cluster, 'values'])

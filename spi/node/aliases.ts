@@ -3,6 +3,7 @@
 const BUILT_IN: Readonly<Record<string, string>> = {
   keta: 'keta/backends/keta#KetaPluginLocator',
   etcd: 'keta/backends/etcd#EtcdPluginLocator',
+  memory: 'keta/backends/memory#MemoryPluginLocator',
   cassandra: 'keta/backends/cassandra#CassandraPluginLocator',
   zookeeper: 'keta/backends/zookeeper#ZooKeeperPluginLocator',
   // the class of riptano/kafka-cassandra-plugin: its server.properties work here as they are
