@@ -106,8 +106,6 @@ export interface SessionDependant {
    * listener runs – and returns what then tells the listeners; the session's own listeners are told after that.
    */
   sessionLost(session: LiveSession, reason: 'session-lost' | 'deadline'): () => Promise<void>
-  /** A new session is there: come back. */
-  sessionOpened(session: LiveSession): void
 }
 
 /** Shares one follow of the store among all who follow the same thing. */
