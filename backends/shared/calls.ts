@@ -14,6 +14,7 @@ import {
 import { backoffMs, reasonOf, sleep } from '../../spi/helpers/backoff.ts'
 import type { Call, ReadCall } from './driver.ts'
 import type { About, Calls, Progress } from './kernel.ts'
+import { onAbort } from './on-abort.ts'
 
 export interface CallsOptions {
   readonly context: Pick<PluginContext, 'clock' | 'random' | 'sessionTimeoutMs'>
@@ -87,11 +88,9 @@ async function limited<T>(
   const end = new AbortController()
   const call = callUntil(context.clock.now() + timeoutMs, context, end.signal)
   const onTime = () => end.abort(timeoutError({ about, timeoutMs, backend, repeatable, progress }))
-  const onAbort = () => end.abort(caller?.reason)
-  const onClosing = () => end.abort(closedError(backend, { effect: progress.effect }))
-  const timer = timeoutMs === Infinity ? undefined : context.clock.setTimeout(onTime, timeoutMs)
-  caller?.addEventListener('abort', onAbort, { once: true })
-  closing.addEventListener('abort', onClosing, { once: true })
+  const ends = [onAbort(closing, () => end.abort(closedError(backend, { effect: progress.effect })))]
+  if (caller !== undefined) ends.push(onAbort(caller, () => end.abort(caller.reason)))
+  if (timeoutMs !== Infinity) ends.push(context.clock.setTimeout(onTime, timeoutMs))
   try {
     // the race is won at once, also against work that does not heed its signal
     return await new Promise<T>((resolve, reject) => {
@@ -99,9 +98,7 @@ async function limited<T>(
       work(call, progress).then(resolve, reject)
     })
   } finally {
-    timer?.[Symbol.dispose]()
-    caller?.removeEventListener('abort', onAbort)
-    closing.removeEventListener('abort', onClosing)
+    for (const disposable of ends) disposable[Symbol.dispose]()
   }
 }
 

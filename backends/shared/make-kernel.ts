@@ -1,23 +1,21 @@
-/** Puts a kernel together from a context and a driver. */
+/** Puts together what services share. */
 import type { PluginContext } from '../../spi/index.ts'
 import { makeCalls } from './calls.ts'
 import type { StoreDriver } from './driver.ts'
-import type { Kernel, Sessions } from './kernel.ts'
+import type { Kernel } from './kernel.ts'
+
+/** A kernel before it has a session. */
+export type KernelCore = Omit<Kernel, 'sessions'>
 
 export interface KernelParts {
   readonly context: PluginContext
   readonly driver: StoreDriver
   readonly closing: AbortSignal
-  /** Is given all but itself: `(core) => new SessionKeeper(core)`. */
-  readonly sessions: (core: KernelCore) => Sessions
 }
 
-/** A kernel before it has a session. */
-export type KernelCore = Omit<Kernel, 'sessions'>
-
-export function makeKernel({ context, driver, closing, sessions }: KernelParts): Kernel {
+export function makeKernelCore({ context, driver, closing }: KernelParts): KernelCore {
   const { capabilities } = driver
-  const core: KernelCore = {
+  return {
     context,
     capabilities,
     driver,
@@ -31,5 +29,4 @@ export function makeKernel({ context, driver, closing, sessions }: KernelParts):
       })
     },
   }
-  return { ...core, sessions: sessions(core) }
 }

@@ -21,8 +21,9 @@ import { type CallsOptions, closedError, makeCalls } from './calls.ts'
 import type { Call, StoreDriver } from './driver.ts'
 import { ElectionClient } from './election-client.ts'
 import { GroupClient } from './group-client.ts'
+import { inTime } from './in-time.ts'
 import type { Kernel } from './kernel.ts'
-import { makeKernel } from './make-kernel.ts'
+import { makeKernelCore } from './make-kernel.ts'
 import { RegistryClient } from './registry-client.ts'
 import type { Service } from './service.ts'
 import { SessionKeeper } from './session-keeper.ts'
@@ -70,7 +71,8 @@ export abstract class AbstractPluginLocator implements PluginLocator {
   }
 
   get session(): Session {
-    return this.#kernel().sessions.current
+    if (this.#running === undefined) throw this.#notInitialized()
+    return this.#running.keeper.current
   }
 
   getGroupMembership(group: string): GroupMembershipClient {
@@ -111,20 +113,13 @@ export abstract class AbstractPluginLocator implements PluginLocator {
     const context = checkedContext(configDef, configFile, host)
     const limits = remaining(context, options)
     const driver = await this.#connect(context, limits())
-    let keeper: SessionKeeper | undefined
+    const core = makeKernelCore({ context, driver, closing: this.#closing.signal })
+    const keeper = new SessionKeeper(core)
     try {
-      const kernel = makeKernel({
-        context,
-        driver,
-        closing: this.#closing.signal,
-        sessions: (core) => (keeper = new SessionKeeper(core)),
-      })
-      if (keeper === undefined) throw closedError(this.#name())
       await keeper.open(limits())
-      this.#running = { kernel, keeper, driver }
+      this.#running = { kernel: { ...core, sessions: keeper }, keeper, driver }
     } catch (error) {
-      await keeper?.close()
-      await driver.close()
+      await closeAll(context, keeper, driver)
       throw error
     }
   }
@@ -147,8 +142,9 @@ export abstract class AbstractPluginLocator implements PluginLocator {
   async #shutdown(): Promise<void> {
     await this.#starting?.catch(() => undefined)
     await Promise.all([...[...this.#services.values()].map((service) => service.close()), ...this.#leaving])
-    await this.#running?.keeper.close()
-    await this.#running?.driver.close()
+    if (this.#running === undefined) return
+    const { keeper, driver, kernel } = this.#running
+    await closeAll(kernel.context, keeper, driver)
   }
 
   /** Under one name the same one, until it is closed. */
@@ -167,7 +163,11 @@ export abstract class AbstractPluginLocator implements PluginLocator {
   #kernel(): Kernel {
     if (this.#closing.signal.aborted) throw closedError(this.#name(), { effect: 'none' })
     if (this.#running !== undefined) return this.#running.kernel
-    throw new CoordinationError('NOT_INITIALIZED', 'startup comes first', { backend: this.#name() })
+    throw this.#notInitialized()
+  }
+
+  #notInitialized(): CoordinationError {
+    return new CoordinationError('NOT_INITIALIZED', 'startup comes first', { backend: this.#name() })
   }
 
   /** In errors: the driver's name for itself, or what the class is called as long as there is no driver. */
@@ -176,6 +176,12 @@ export abstract class AbstractPluginLocator implements PluginLocator {
       this.#running?.driver.capabilities.backend ?? this.constructor.name.replace(/PluginLocator$/, '').toLowerCase()
     )
   }
+}
+
+/** The session's end is something to ask the store for. */
+async function closeAll(context: PluginContext, keeper: SessionKeeper, driver: StoreDriver): Promise<void> {
+  await inTime(context, 'ending the session', keeper.close())
+  await inTime(context, 'closing the connection', driver.close())
 }
 
 /** Reads and checks everything, and says all that is wrong in one error. */
