@@ -1,4 +1,4 @@
-/** The commands of the executable: help, version, check, serve. */
+/** The commands of the executable: help, version, check, serve – and conformance, which is a program of its own. */
 import type { Environment } from '../config/environment.ts'
 import { helpText } from '../config/help.ts'
 import { type EffectiveOption, readInvocation } from '../config/resolve.ts'
@@ -10,6 +10,11 @@ const USAGE = 2
 
 /** Resolves to the exit code. */
 export async function runCommand(words: readonly string[], environment: Environment): Promise<number> {
+  if (words[0] === 'conformance') {
+    // it brings its own packages, which a server does without
+    const { conformanceCommand } = await import('../../conformance/cli.ts')
+    return conformanceCommand(words.slice(1))
+  }
   const { command, resolved, problems, warnings } = readInvocation(words, environment)
   if (command === 'help') return print(helpText())
   if (command === 'version') return print(`${versionText()}\n`)

@@ -8,6 +8,7 @@ const INDENT = 6
 const HEAD = `Usage:
   keta [serve] [FILE.properties|FILE.yaml] [flags]   serve etcd's v3 API
   keta check [FILE.properties|FILE.yaml] [flags]     validate the configuration and print it
+  keta conformance --help                            try a coordination backend
   keta --version | --help
 
   --config-file FILE, --config FILE
