@@ -1,4 +1,5 @@
 /** How a driver reaches a store: here, or over a connection. */
+import { setImmediate as turnOfTheLoop } from 'node:timers/promises'
 import { CoordinationError, type Clock } from '../../spi/index.ts'
 import { reasonOf } from '../../spi/helpers/backoff.ts'
 import { closedError } from '../shared/calls.ts'
@@ -44,9 +45,9 @@ export class DirectAccess implements StoreAccess {
   }
 
   async ask<O extends Operation>(operation: O, args: Args<O>, call: Call): Promise<Result<O>> {
-    // copied, as if it were sent; and never in the midst of another operation's telling its watches
+    // as if it were sent: copied, in a turn of its own, and other things happen meanwhile
     const sent = structuredClone(args)
-    await Promise.resolve()
+    await turnOfTheLoop()
     const gone = this.#closing.signal.aborted || call.signal.aborted
     if (gone) throw new CoordinationError('CLOSED', 'given up before it was sent', { backend: BACKEND, effect: 'none' })
     return this.#host.run(operation, sent, this.#clock)
