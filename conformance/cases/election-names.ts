@@ -1,7 +1,8 @@
 /** Cases X7, X23 and X24: ownership goes by session, not by name. */
 import { expect } from 'chai'
 import type { ConformanceCase, Given } from '../kit/case.ts'
-import { elect, expectLeader, expectTurns, logTerms, queue, untilElected } from './election-steps.ts'
+import type { Party } from '../kit/party.ts'
+import { elect, expectLeader, expectTurns, logTerms, queue, SERVICE, takeOver } from './election-steps.ts'
 import { expectValue, refusal } from './storage-steps.ts'
 
 export const electionNames: readonly ConformanceCase[] = [
@@ -10,7 +11,12 @@ export const electionNames: readonly ConformanceCase[] = [
     title: 'of two sessions that run one candidate id, only one leads, and neither ends the other’s',
     run: oneName,
   },
-  { id: 'X23', title: 'a takeover evicts the older incarnation of the same candidate, and nobody else', run: takeover },
+  {
+    id: 'X23',
+    needs: ['processes'],
+    title: 'a takeover evicts the older incarnation of the same candidate, and nobody else',
+    run: takeover,
+  },
   {
     id: 'X24',
     title: 'an evicted leader learns from the store that it no longer leads, and cannot write',
@@ -29,8 +35,7 @@ async function oneName(given: Given): Promise<void> {
   expect(first.held, 'whether the leader was made to resign by its namesake').to.equal(true)
   expect((await b.election().leader())?.token, 'the token of the leader').to.equal(first.token)
 
-  expect(await c.election().nominate('same', { takeover: true }), 'whether a takeover elects').to.equal(true)
-  const second = await untilElected(given, c, 'same')
+  const second = await takeOver(c, 'same')
   await a.election().resign('same')
   await first[Symbol.asyncDispose]()
   await a.locator.shutdown()
@@ -46,9 +51,10 @@ async function takeover(given: Given): Promise<void> {
   const isElected = await b.election().nominate('b', { takeover: true })
   expect(isElected, 'whether a takeover evicts a leader of another name').to.equal(false)
   expect(first.held, 'whether that leader leads on').to.equal(true)
+  // or it would be the one to win where the leader is evicted
+  await b.election().withdraw('b')
 
-  expect(await c.election().nominate('a', { takeover: true }), 'whether a takeover elects').to.equal(true)
-  const second = await untilElected(given, c, 'a')
+  const second = await takeOver(c, 'a')
   expect(second.token > first.token, 'whether its token is higher').to.equal(true)
   await given.until('the evicted one is told', () => log.lost.length > 0)
   const { token, reason, aborted, held } = log.lost[0] ?? {}
@@ -64,16 +70,24 @@ async function takeover(given: Given): Promise<void> {
   await given.always('who took over leads on', stays, given.T / 2)
   expectTurns(log)
   await c.election().resign('a')
-  await untilElected(given, b, 'b')
+  await fromTheDead(given, b)
+}
+
+/** What it is for: the process has died and is back, and its lease is not over. */
+async function fromTheDead(given: Given, restarted: Party): Promise<void> {
+  const mortal = await given.process('M')
+  expect(await mortal.election(SERVICE).nominate('m'), 'whether M is elected where nobody leads').to.equal(true)
+  await mortal.kill()
+  const isElected = await restarted.election(SERVICE).nominate('m', { takeover: true })
+  expect(isElected, 'whether the restarted process leads at once').to.equal(true)
 }
 
 async function evicted(given: Given): Promise<void> {
   const [a, b] = [await given.party('A'), await given.party('B')]
   const first = await elect(a, 'a')
   expect(await first.verify(), 'what the store says of the leader').to.equal(true)
-  expect(await b.election().nominate('a', { takeover: true }), 'whether a takeover elects').to.equal(true)
+  const second = await takeOver(b, 'a')
   expect(await first.verify(), 'what the store says of the evicted one').to.equal(false)
-  const second = await untilElected(given, b, 'a')
   expect(await second.verify(), 'what the store says of its successor').to.equal(true)
   const { atomicFencing } = given.capabilities
   const write = a.storage.put('/by-the-leader', 'x', { fence: first })

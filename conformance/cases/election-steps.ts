@@ -34,6 +34,22 @@ export async function queue(
   expect(isElected, `whether ${name} is elected while another leads`).to.equal(false)
 }
 
+/**
+ * Evicts the leader of that name and leads in its place. Another candidate, the evicted one too, may step into the gap:
+ * then once more.
+ */
+export async function takeOver({ name, election }: Party, candidate: string): Promise<Leadership> {
+  for (let attempt = 0; attempt < TAKEOVERS; attempt++) {
+    const isElected = await election().nominate(candidate, { takeover: true })
+    const leadership = election().leadership(candidate)
+    if (isElected && leadership !== undefined) return leadership
+    await election().withdraw(candidate)
+  }
+  throw new Error(`${name} did not come to lead as ${candidate} by ${TAKEOVERS} takeovers`)
+}
+
+const TAKEOVERS = 10
+
 /** The leadership of a candidate that has to get it. */
 export function untilElected(
   given: Given,

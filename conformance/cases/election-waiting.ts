@@ -3,7 +3,16 @@ import { expect } from 'chai'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { lead } from '../../spi/index.ts'
 import type { ConformanceCase, Given } from '../kit/case.ts'
-import { elect, expectLeader, expectTurns, failoverMs, logTerms, queue, untilElected } from './election-steps.ts'
+import {
+  elect,
+  expectLeader,
+  expectTurns,
+  failoverMs,
+  logTerms,
+  queue,
+  takeOver,
+  untilElected,
+} from './election-steps.ts'
 import { underWay } from './group-calls.ts'
 import { failure, refusal } from './storage-steps.ts'
 
@@ -128,7 +137,7 @@ async function leading(given: Given): Promise<void> {
     }),
   )
   await untilElected(given, a, 'a')
-  await b.election().nominate('a', { takeover: true })
+  await takeOver(b, 'a')
   await given.until('the body has been told', () => evicted.settled, failoverMs(given))
   await evicted.result
   expect(order.at(-1), 'what the body saw').to.equal('aborted, evicted')
