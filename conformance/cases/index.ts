@@ -1,14 +1,25 @@
 /** The catalogue: every case of the suite, in the order of its report. */
 import type { ConformanceCase } from '../kit/case.ts'
 import { electionCases } from './election.ts'
+import { errorCases } from './errors.ts'
+import { faultCases } from './faults.ts'
 import { groupCases } from './group.ts'
+import { lifecycleCases } from './lifecycle.ts'
 import { registryCases } from './registry.ts'
 import { storageCases } from './storage.ts'
 
 /** Of the parts of the catalogue, by the letters that their ids begin with. */
 const PARTS = ['L', 'E', 'S', 'R', 'G', 'X', 'F', 'B']
 
-const CASES: readonly ConformanceCase[] = [...storageCases, ...registryCases, ...groupCases, ...electionCases]
+const CASES: readonly ConformanceCase[] = [
+  ...lifecycleCases,
+  ...errorCases,
+  ...faultCases,
+  ...storageCases,
+  ...registryCases,
+  ...groupCases,
+  ...electionCases,
+]
 
 export const catalogue: readonly ConformanceCase[] = Object.freeze([...CASES].sort(byId))
 
