@@ -8,6 +8,7 @@
  * the follow agree; from then on the follow alone will do.
  */
 import type { OpOptions } from '../../spi/index.ts'
+import { asCoordinationError } from './calls.ts'
 import type { Follow } from './driver.ts'
 import type { About, Kernel } from './kernel.ts'
 import { ListenerQueue } from './listener-queue.ts'
@@ -105,7 +106,12 @@ export class Observed<L extends object, S, T> {
     }
     this.#registrations.set(listener, registration)
     this.#queue.add(listener)
-    registration.ready = this.#activate(listener, registration, follow, { first, initial })
+    const { about } = this.#subject
+    const { backend } = this.#kernel.capabilities
+    const activated = this.#activate(listener, registration, follow, { first, initial })
+    registration.ready = activated.catch((error: unknown) => {
+      throw asCoordinationError(error, backend, about)
+    })
     registration.ready.catch(() => undefined)
     return registration
   }
