@@ -91,11 +91,9 @@ export class StoreHost {
 
   #tell(): void {
     if (this.#store.revision === this.#told) return
-    const changes = this.#store.changesSince(this.#told)
+    const changes = this.#store.changesSince(this.#told) ?? []
     this.#told = this.#store.revision
-    // forgotten at once only by a change beyond all limits of the history; a watch then has nothing to go on with
-    if (changes === undefined) this.#watches.clear()
-    else for (const watch of this.#watches) tell(watch, changes)
+    for (const watch of this.#watches) tell(watch, changes)
   }
 }
 

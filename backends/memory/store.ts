@@ -5,7 +5,7 @@
  * (store-host.ts). One counter of revisions runs through everything: a value's version is the revision of its last
  * write, a seat's token the revision at which it was taken. Neither can come back, because the counter cannot.
  */
-import { CoordinationError, prefixOf, type FencingToken } from '../../spi/index.ts'
+import { CoordinationError, type Effect, prefixOf, type FencingToken } from '../../spi/index.ts'
 import type { Commit, CommitId, Holder, KeyChange, Seat } from '../shared/driver.ts'
 import { type Change, type Edit, type HistoryLimits, type Range, type Row, Tables } from './tables.ts'
 
@@ -143,6 +143,7 @@ export class Store {
 
   /** What the commit came to. If it has not been here, it will not be: its number is used up. */
   outcomeOf(id: CommitId): Outcome | 'never' {
+    this.#live(id.session, 'unknown')
     return this.#recall(id) ?? this.#remember(id, 'never')
   }
 
@@ -170,10 +171,11 @@ export class Store {
     return this.#tables.get(table, key)
   }
 
-  #live(id: string): StoredSession {
+  /** @param effect of what is asked about, if the session is over. */
+  #live(id: string, effect: Effect = 'none'): StoredSession {
     const session = this.#sessions.get(id)
     if (session !== undefined) return session
-    throw new CoordinationError('SESSION_LOST', 'the session is over', { backend: BACKEND, effect: 'none' })
+    throw new CoordinationError('SESSION_LOST', 'the session is over', { backend: BACKEND, effect })
   }
 
   #recall({ session, slot, number }: CommitId): Outcome | 'never' | undefined {

@@ -138,17 +138,18 @@ export class Tables {
     this.#historyBytes += after?.bytes.length ?? 0
   }
 
-  /** In large steps, because each one copies what is left; never a part of one revision. */
+  /**
+   * In large steps, because each one copies what is left. Whole revisions, and never the last: who is told at once is
+   * told of it.
+   */
   #trim(): void {
     const { changes, bytes } = this.#limits
     if (this.#history.length <= 2 * changes && this.#historyBytes <= 2 * bytes) return
-    let kept = 0
-    let keptBytes = 0
-    while (kept < changes && keptBytes <= bytes && kept < this.#history.length) {
-      keptBytes += this.#history.at(-1 - kept)?.after?.bytes.length ?? 0
-      kept++
+    let first = this.#history.length
+    for (let keptBytes = 0; first > this.#history.length - changes && keptBytes <= bytes && first > 0; first--) {
+      keptBytes += this.#history[first - 1]?.after?.bytes.length ?? 0
     }
-    this.#forgotten = this.#history.at(-kept)?.revision ?? this.#revision
+    this.#forgotten = Math.min(this.#history[first - 1]?.revision ?? this.#forgotten, this.#revision - 1)
     this.#history = this.#history.slice(this.#firstAfter(this.#forgotten))
     this.#historyBytes = this.#history.reduce((sum, { after }) => sum + (after?.bytes.length ?? 0), 0)
   }
