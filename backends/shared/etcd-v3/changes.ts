@@ -29,6 +29,7 @@ export interface ChangesOptions {
 
 export class Changes implements ChangeSource {
   readonly #options: ChangesOptions
+  readonly #open = new Set<Follow>()
 
   constructor(options: ChangesOptions) {
     this.#options = options
@@ -84,6 +85,11 @@ export class Changes implements ChangeSource {
     )
   }
 
+  /** Ends all follows. */
+  close(): void {
+    for (const follow of [...this.#open]) follow.close()
+  }
+
   #follow<T>(subject: Subject<T>, sink: FollowSink<T>): Follow {
     const { context, reader, watches } = this.#options
     const source = {
@@ -102,7 +108,16 @@ export class Changes implements ChangeSource {
         return watches.watch(subject.range, from, { events, progress: (at) => told.progress(at) }, signal)
       },
     }
-    return followByRevision(context, source, sink)
+    const follow = followByRevision(context, source, sink)
+    const opened: Follow = {
+      active: follow.active,
+      close: () => {
+        this.#open.delete(opened)
+        follow.close()
+      },
+    }
+    this.#open.add(opened)
+    return opened
   }
 
   /** What a key means, and what stands there. A record that nobody can read is as good as none, and somebody's fault. */

@@ -4,9 +4,10 @@
  */
 import type { CallOptions, ChannelCredentials } from '@grpc/grpc-js'
 import type { Etcd3 } from 'etcd3'
-import { CoordinationError, type PluginContext, type Secret } from '../../../spi/index.ts'
+import { CoordinationError, isCoordinationError, type PluginContext, type Secret } from '../../../spi/index.ts'
 import type { Call } from '../driver.ts'
 import { Connection, type RequestLimits, type RpcStream } from './connection.ts'
+import { type Attempt, firstAnswer } from './first-answer.ts'
 import { coordinationError, meaningOf, needsNoToken, RpcError, wantsNewToken } from './rpc-status.ts'
 
 export interface ClusterSettings {
@@ -21,6 +22,8 @@ export interface ClusterSettings {
   readonly context: Pick<PluginContext, 'clock' | 'random'>
 }
 
+/** What is done on one connection. */
+type Work<T> = (connection: Connection, limits: RequestLimits) => Promise<T>
 type Send<T> = (etcd: Etcd3, options: CallOptions) => Promise<T>
 
 interface Kind {
@@ -86,8 +89,8 @@ export class Cluster {
         stream,
         errorOf: (error: Error) =>
           coordinationError(errorOf(error), { endpoint: connection.endpoint, backend: this.backend }),
-        abandon: () => this.#leave(connection, true),
-        leave: () => this.#leave(connection, false),
+        ping: (limits: Call) => this.#ping(connection, limits),
+        leave: () => this.#leave(connection),
       }
     })
   }
@@ -102,48 +105,62 @@ export class Cluster {
     for (const connection of this.#connections) connection?.close()
   }
 
-  async #run<T>(
-    kind: Kind,
-    call: Call,
-    attempt: (connection: Connection, limits: RequestLimits) => Promise<T>,
-  ): Promise<T> {
+  #run<T>(kind: Kind, call: Call, work: Work<T>): Promise<T> {
+    return kind.repeatable ? this.#askAll(kind, call, work) : this.#once(kind, call, work)
+  }
+
+  /** Sent again only if it was not sent at all, or refused. */
+  async #once<T>(kind: Kind, call: Call, work: Work<T>): Promise<T> {
     const { clock } = this.#settings.context
     const until = clock.now() + call.timeoutMs
-    // also a single server gets a second chance, on a new connection
-    const attempts = Math.max(2, this.#connections.length)
-    for (let number = 1; ; number++) {
-      const connection = this.#connect()
-      const left = until - clock.now()
-      const timeoutMs = Math.min(this.#settings.attemptMs, number < attempts ? left / 2 : left)
+    const servers = this.#connections.length
+    for (let left = Math.max(2, servers) - 1; ; left--) {
+      const time = until - clock.now()
+      // some time is left to find out what became of it, from another server
+      const timeoutMs = servers > 1 ? time / 2 : time
       try {
-        return await this.#authenticated(connection, { ...call, timeoutMs }, kind, attempt)
-      } catch (thrown) {
-        const error = coordinationError(thrown, { endpoint: connection.endpoint, backend: this.backend })
-        if (call.signal.aborted || !isTrouble(error)) throw error
-        this.#leave(connection, error.code === 'TIMEOUT')
-        const again = kind.repeatable || error.effect === 'none'
-        if (!again || number >= attempts || clock.now() >= until) throw error
+        return await this.#attempt(kind, { signal: call.signal, timeoutMs }, work).answer
+      } catch (error) {
+        const again = isTrouble(error) && error.effect === 'none' && !call.signal.aborted
+        if (!again || left === 0 || clock.now() >= until) throw error
       }
     }
   }
 
-  async #authenticated<T>(
-    connection: Connection,
-    call: Call,
-    kind: Kind,
-    attempt: (connection: Connection, limits: RequestLimits) => Promise<T>,
-  ): Promise<T> {
+  #askAll<T>(kind: Kind, { signal, timeoutMs }: Call, work: Work<T>): Promise<T> {
+    return firstAnswer({
+      clock: this.#settings.context.clock,
+      servers: this.#connections.length,
+      timeoutMs: Math.min(timeoutMs, this.#settings.attemptMs),
+      signal,
+      ask: (signal, timeoutMs) => this.#attempt(kind, { signal, timeoutMs }, work),
+      isWorthAnother: isTrouble,
+    })
+  }
+
+  #attempt<T>(kind: Kind, { signal, timeoutMs }: Call, work: Work<T>): Attempt<T> {
+    const connection = this.#connect()
+    const limited = { signal, timeoutMs: Math.min(timeoutMs, this.#settings.attemptMs) }
+    const answer = this.#authenticated(connection, limited, kind, work).catch((thrown: unknown) => {
+      const error = coordinationError(thrown, { endpoint: connection.endpoint, backend: this.backend })
+      if (isTrouble(error) && !signal.aborted) this.#leave(connection)
+      throw error
+    })
+    return { answer, pass: () => this.#leave(connection) }
+  }
+
+  async #authenticated<T>(connection: Connection, call: Call, kind: Kind, work: Work<T>): Promise<T> {
     const limits = async (): Promise<RequestLimits> => {
       const token = await this.#tokenFrom(connection, call)
       return { ...call, metadata: { ...(kind.quorum && { hasleader: 'true' }), ...(token !== undefined && { token }) } }
     }
     const first = await limits()
     try {
-      return await attempt(connection, first)
+      return await work(connection, first)
     } catch (error) {
       if (!(error instanceof RpcError && wantsNewToken(error.status))) throw error
       this.forgetToken()
-      return attempt(connection, await limits())
+      return work(connection, await limits())
     }
   }
 
@@ -169,6 +186,17 @@ export class Cluster {
     return token
   }
 
+  /** A refusal is an answer too, so it needs neither token nor permission. */
+  async #ping(connection: Connection, limits: Call): Promise<boolean> {
+    const nothing = { key: Buffer.from([0]), serializable: true, count_only: true }
+    try {
+      await connection.request((etcd, options) => etcd.kv.range(nothing, options), { ...limits, metadata: {} })
+    } catch (error) {
+      return !isTrouble(coordinationError(error, { endpoint: connection.endpoint, backend: this.backend }))
+    }
+    return true
+  }
+
   #connect(): Connection {
     if (this.#closing.signal.aborted) {
       throw new CoordinationError('CLOSED', `the ${this.backend} client is closed`, {
@@ -184,12 +212,12 @@ export class Cluster {
     return connection
   }
 
-  /** @param drop the connection as well: it swallows requests. What is under way on it may end by itself. */
-  #leave(connection: Connection, drop: boolean): void {
+  /** Asks the next server from now on. A connection that has swallowed requests for long is not used again. */
+  #leave(connection: Connection): void {
     const index = this.#connections.indexOf(connection)
     if (index === -1) return
     if (index === this.#current) this.#current = (index + 1) % this.#connections.length
-    if (!drop) return
+    if (!connection.isSilent(this.#settings.attemptMs / 2)) return
     this.#connections[index] = undefined
     connection.close()
   }
@@ -199,15 +227,15 @@ export interface ServerStream<Q, R> {
   readonly stream: RpcStream<Q, R>
   /** What an `error` event means. */
   errorOf(error: Error): CoordinationError
-  /** The server does not answer: nothing more is asked on this connection. */
-  abandon(): void
+  /** Whether the server still answers on this connection. */
+  ping(limits: Call): Promise<boolean>
   /** The server cannot serve us: the next one is asked from now on. */
   leave(): void
 }
 
 /** Another server may do better. */
-function isTrouble({ code }: CoordinationError): boolean {
-  return code === 'CONNECTION' || code === 'TIMEOUT'
+function isTrouble(error: unknown): error is CoordinationError {
+  return isCoordinationError(error, 'CONNECTION') || isCoordinationError(error, 'TIMEOUT')
 }
 
 /** The request that the token was for has not been sent, whatever became of the token's. */

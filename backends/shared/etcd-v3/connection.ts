@@ -44,8 +44,11 @@ type FaultPolicy = NonNullable<NonNullable<IOptions['faultHandling']>['global']>
 
 /** What became of one request, seen below etcd3. */
 interface Trace {
+  readonly heard: () => void
   status?: RpcStatus
   cancel?: () => void
+  /** Its end says nothing of the server. */
+  cancelled?: boolean
 }
 
 const CHANNEL_OPTIONS = {
@@ -77,6 +80,8 @@ export class Connection {
   readonly #channel: Channel
   readonly #etcd: Etcd3
   #closed = false
+  /** When the oldest request was sent since the server was heard last. */
+  #unansweredSince: number | undefined
 
   /** @param endpoint `host:port` */
   constructor(endpoint: string, { credentials, clock }: ConnectionSettings) {
@@ -97,7 +102,8 @@ export class Connection {
   ): Promise<T> {
     const until = this.#clock.now() + timeoutMs
     await this.#connected(signal, timeoutMs)
-    const trace: Trace = {}
+    const trace = this.#trace()
+    this.#unansweredSince ??= this.#clock.now()
     const request = send(this.#etcd, { interceptors: [tracer(trace, metadata)] }).catch((error: unknown) => {
       throw trace.status === undefined ? error : new RpcError(trace.status)
     })
@@ -113,9 +119,14 @@ export class Connection {
     { signal, timeoutMs, metadata }: RequestLimits,
   ): Promise<{ stream: RpcStream<Request, Response>; errorOf: (error: Error) => Error }> {
     await this.#connected(signal, timeoutMs)
-    const trace: Trace = {}
+    const trace = this.#trace()
     const stream = await open(this.#etcd, { interceptors: [tracer(trace, metadata)] })
     return { stream, errorOf: (error) => (trace.status === undefined ? error : new RpcError(trace.status)) }
+  }
+
+  /** Whether it has left requests without any answer for so long, milliseconds. */
+  isSilent(forMs: number): boolean {
+    return this.#unansweredSince !== undefined && this.#clock.now() - this.#unansweredSince >= forMs
   }
 
   /** What is under way may still end by itself. */
@@ -124,17 +135,18 @@ export class Connection {
     this.#channel.close()
   }
 
+  #trace(): Trace {
+    return { heard: () => (this.#unansweredSince = undefined) }
+  }
+
   /** Resolves when there is a connection, or none to be had: then the request fails at once, and says why. */
   async #connected(signal: AbortSignal, timeoutMs: number): Promise<void> {
-    if (signal.aborted) throw new RpcError({ code: Code.CANCELLED, details: 'given up', unsent: true })
-    if (this.#isSettled()) return
+    if (signal.aborted) throw unsent('given up')
     const settled = new Promise<void>((resolve) => {
       this.#onSettled(resolve)
     })
-    await this.#within(settled, signal, timeoutMs, (why) => {
-      const details = `no connection: ${why}`
-      return new RpcError({ code: Code.UNAVAILABLE, details, unsent: true })
-    })
+    if (!this.#isSettled()) await this.#within(settled, signal, timeoutMs, (why) => unsent(`no connection: ${why}`))
+    if (this.#closed) throw unsent('the connection was given up')
   }
 
   #isSettled(): boolean {
@@ -175,6 +187,10 @@ export class Connection {
   }
 }
 
+function unsent(details: string): RpcError {
+  return new RpcError({ code: Code.UNAVAILABLE, details, unsent: true })
+}
+
 /**
  * Adds the metadata, takes down how the request ended, and keeps that from etcd3: on what it takes for a fault of the
  * connection it closes the channel under everybody's requests, and with a token that is refused it repeats without end.
@@ -182,7 +198,12 @@ export class Connection {
 function tracer(trace: Trace, metadata: Readonly<Record<string, string>>): Interceptor {
   return (options, nextCall) => {
     const listener = new ListenerBuilder()
+      .withOnReceiveMessage((message, next) => {
+        trace.heard()
+        next(message)
+      })
       .withOnReceiveStatus((status, next) => {
+        if (trace.cancelled !== true) trace.heard()
         trace.status ??= { code: status.code, details: status.details }
         next(status.code === Code.OK ? status : { ...status, code: Code.FAILED_PRECONDITION, details: 'see the trace' })
       })
@@ -194,7 +215,10 @@ function tracer(trace: Trace, metadata: Readonly<Record<string, string>>): Inter
       })
       .build()
     const call = new InterceptingCall(nextCall(options), requester)
-    trace.cancel = () => call.cancelWithStatus(Code.CANCELLED, 'given up')
+    trace.cancel = () => {
+      trace.cancelled = true
+      call.cancelWithStatus(Code.CANCELLED, 'given up')
+    }
     return call
   }
 }

@@ -97,6 +97,7 @@ class EtcdDriver implements StoreDriver {
   }
 
   async close(): Promise<void> {
+    this.#changes.close()
     this.#watches.close()
     this.#cluster.close()
     await this.#release?.()

@@ -66,7 +66,7 @@ class WatchStream {
   #waiting: IWatchRequest[] = []
   #server: ServerStream<IWatchRequest, IWatchResponse> | undefined
   #lastId = 0
-  #heard = true
+  #heard = false
   #heartbeat: Disposable | undefined
 
   constructor(cluster: Cluster, settings: WatchSettings) {
@@ -131,17 +131,29 @@ class WatchStream {
     else this.#server.stream.write(request)
   }
 
-  /** A connection that swallows everything looks like one on which nothing happens: so the server is asked. */
+  /**
+   * A connection that swallows everything looks like one on which nothing happens: so the server is asked. Not with a
+   * progress request: etcd leaves that one unanswered while a watch of the stream is behind, or ahead.
+   */
   #beat(): void {
+    const { clock, heartbeatMs } = this.#settings
+    this.#heard = false
+    this.#heartbeat = clock.setTimeout(() => {
+      if (this.#heard) this.#beat()
+      else this.#ask().catch((error: unknown) => this.#end(error as Error))
+    }, heartbeatMs)
+  }
+
+  async #ask(): Promise<void> {
+    const { heartbeatMs } = this.#settings
+    const isThere = await this.#server?.ping({ signal: this.#closing.signal, timeoutMs: heartbeatMs })
     if (this.over) return
-    if (!this.#heard) {
-      this.#server?.abandon()
-      this.#end(this.#broken(`the server was silent for ${this.#settings.heartbeatMs} ms`))
+    if (isThere === true || this.#heard) {
+      this.#beat()
       return
     }
-    this.#heard = false
-    this.#send({ progress_request: {} })
-    this.#heartbeat = this.#settings.clock.setTimeout(() => this.#beat(), this.#settings.heartbeatMs)
+    this.#server?.leave()
+    this.#end(this.#broken(`the server was silent for ${heartbeatMs} ms`))
   }
 
   #received(response: IWatchResponse): void {
