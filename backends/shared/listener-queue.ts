@@ -60,10 +60,6 @@ export class ListenerQueue<L extends object> {
     this.#what = what
   }
 
-  get size(): number {
-    return this.#listening.size
-  }
-
   has(listener: L): boolean {
     return this.#listening.has(listener)
   }

@@ -112,7 +112,16 @@ describe('AbstractPluginLocator', () => {
     expect((await caught(locator.startup('', host))).code).to.equal('INVALID_ARGUMENT')
     const storage = locator.getStorage()
     await locator.shutdown()
-    for (const get of services) expect((await caught(get)).code).to.equal('CLOSED')
+    expect(locator.getStorage()).to.equal(storage)
+    for (const late of [
+      locator.getStorage().fetch('/a'),
+      locator.getListenerRegistry().addValueChangeListener('/a', { valueChanged: () => undefined }),
+      locator.getGroupMembership('a').join('1', ''),
+      locator.getLeaderElection('a').nominate('1'),
+    ]) {
+      expect((await caught(late)).code).to.equal('CLOSED')
+    }
+    expect(locator.session.state).to.equal('closed')
     expect((await caught(storage.fetch('/a'))).code).to.equal('CLOSED')
     expect((await caught(locator.startup('', host))).code).to.equal('CLOSED')
   })
@@ -212,6 +221,7 @@ describe('AbstractPluginLocator', () => {
   it('shuts down before any start, any number of times', async () => {
     await locator.shutdown()
     await locator.shutdown()
+    expect((await caught(() => locator.getStorage())).code).to.equal('CLOSED')
     expect((await caught(locator.startup('', host))).code).to.equal('CLOSED')
   })
 

@@ -147,22 +147,27 @@ export abstract class AbstractPluginLocator implements PluginLocator {
     await closeAll(kernel.context, keeper, driver)
   }
 
-  /** Under one name the same one, until it is closed. */
+  /** Under one name the same one, until it is closed alone. */
   #service<S extends Service>(name: string, make: () => S): S {
     const present = this.#services.get(name)
-    if (present !== undefined && !present.closing.aborted) return present as S
-    if (present !== undefined) {
-      const leaving = present.close().finally(() => this.#leaving.delete(leaving))
-      this.#leaving.add(leaving)
-    }
+    const isOver = this.#closing.signal.aborted
+    if (present !== undefined && (isOver || !present.closing.aborted)) return present as S
+    if (present !== undefined) this.#leave(present)
     const made = make()
     this.#services.set(name, made)
+    if (isOver) this.#leave(made)
     return made
   }
 
+  #leave(service: Service): void {
+    const leaving = service.close().finally(() => this.#leaving.delete(leaving))
+    this.#leaving.add(leaving)
+  }
+
+  /** Also after the end: services that are given out then are closed, and say so at their first call. */
   #kernel(): Kernel {
-    if (this.#closing.signal.aborted) throw closedError(this.#name(), { effect: 'none' })
     if (this.#running !== undefined) return this.#running.kernel
+    if (this.#closing.signal.aborted) throw closedError(this.#name(), { effect: 'none' })
     throw this.#notInitialized()
   }
 
