@@ -78,10 +78,12 @@ export function clientSettings(
   const secure = schemes.has('https') || [config.caFile, certFile].some((file) => file !== undefined)
   if (secure && schemes.has('http')) problems.push(`${name('endpoints')} must all use TLS, or none`)
   if (problems.length > 0) return { problems }
-  return {
-    endpoints: endpoints.map(address),
-    credentials: secure ? credentials.createSsl(ca ?? null, key ?? null, cert ?? null) : credentials.createInsecure(),
-    user,
+  const addresses = endpoints.map(address)
+  if (!secure) return { endpoints: addresses, credentials: credentials.createInsecure(), user }
+  try {
+    return { endpoints: addresses, credentials: credentials.createSsl(ca ?? null, key ?? null, cert ?? null), user }
+  } catch (error) {
+    return { problems: [`${name('caFile')}, ${name('certFile')}, ${name('keyFile')}: ${(error as Error).message}`] }
   }
 }
 
