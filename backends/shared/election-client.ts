@@ -12,6 +12,7 @@ import {
   type OpOptions,
   type ReadOptions,
 } from '../../spi/index.ts'
+import type { Claim } from './claim-options.ts'
 import type { Seat, Seated } from './driver.ts'
 import type { Kernel } from './kernel.ts'
 import { LeadershipHandle } from './leadership-handle.ts'
@@ -60,12 +61,12 @@ export class ElectionClient
     refuseAborted(options)
     const { signal, timeoutMs = this.kernel.context.sessionTimeoutMs } = options
     const about = { what: 'nominate', key: candidate }
-    await this.makeRoom(about, options, () =>
-      this.error('CANDIDATE_EXISTS', `this client runs ${JSON.stringify(candidate)} already`, candidate),
+    const claim = await this.begin(
+      about,
+      options,
+      () => this.#claim(candidate, data, options.takeover === true),
+      () => this.error('CANDIDATE_EXISTS', `this client runs ${JSON.stringify(candidate)} already`, candidate),
     )
-    const claim = this.#claim(candidate, data, options.takeover === true)
-    this.claims.set(candidate, claim)
-    claim.start()
     const abort = signal === undefined ? {} : { signal }
     try {
       const finding = await this.kernel.calls.wait(about, { timeoutMs, ...abort }, claim.first)
@@ -113,12 +114,12 @@ export class ElectionClient
     if (claim !== undefined) await this.giveUp('withdraw', claim, options)
   }
 
-  override async seated(_claim: SeatClaim, term: Term): Promise<void> {
+  override async seated(_claim: Claim, term: Term): Promise<void> {
     const leadership = this.#handle(term)
     await this.queue.event((listener) => listener.onElected?.(leadership))
   }
 
-  override async lost(_claim: SeatClaim, term: Term, reason: LossReason): Promise<void> {
+  override async lost(_claim: Claim, term: Term, reason: LossReason): Promise<void> {
     const leadership = this.#handle(term)
     await this.queue.event((listener) => listener.onLeadershipLost?.(leadership, reason))
   }

@@ -16,7 +16,8 @@ import {
 } from '../../spi/index.ts'
 import type { Seat, Seated } from './driver.ts'
 import type { Kernel } from './kernel.ts'
-import { type Finding, SeatClaim } from './seat-claim.ts'
+import type { Claim, Finding } from './claim-options.ts'
+import { SeatClaim } from './seat-claim.ts'
 import { refuseAborted, SeatService } from './seat-service.ts'
 import type { Term } from './term.ts'
 
@@ -46,10 +47,12 @@ export class GroupClient
     checkId('member', id, this.capabilities)
     const bytes = checkData(data, this.capabilities)
     refuseAborted(options)
-    await this.makeRoom({ what: 'join', key: id }, options, () => this.#exists(id))
-    const claim = this.#claim(id, bytes, options)
-    this.claims.set(id, claim)
-    claim.start()
+    const claim = await this.begin(
+      { what: 'join', key: id },
+      options,
+      () => this.#claim(id, bytes, options),
+      () => this.#exists(id),
+    )
     try {
       const term = await this.#seatOf(claim, options)
       return this.#membership(claim, term)
@@ -100,12 +103,12 @@ export class GroupClient
     return new Map([...all].map(([id, { data, token }]) => [id, { id, data: new Uint8Array(data), epoch: token }]))
   }
 
-  override async seated(claim: SeatClaim, term: Term, first: boolean): Promise<void> {
+  override async seated(claim: Claim, term: Term, first: boolean): Promise<void> {
     const membership = this.#membership(claim, term)
     if (!first) await this.queue.event((listener) => listener.onRejoined?.(membership))
   }
 
-  override async lost(claim: SeatClaim, term: Term, reason: LossReason): Promise<void> {
+  override async lost(claim: Claim, term: Term, reason: LossReason): Promise<void> {
     const membership = this.#membership(claim, term)
     await this.queue.event((listener) => listener.onMembershipLost?.(membership, reason))
   }
@@ -146,7 +149,7 @@ export class GroupClient
     )
   }
 
-  #membership(claim: SeatClaim, term: Term): Membership {
+  #membership(claim: Claim, term: Term): Membership {
     let membership = this.#memberships.get(term)
     if (membership === undefined) {
       membership = Object.freeze({
@@ -161,7 +164,7 @@ export class GroupClient
   }
 
   /** Also what has become of it after a loss; but not what was joined anew. */
-  async #leaveAs(claim: SeatClaim): Promise<void> {
+  async #leaveAs(claim: Claim): Promise<void> {
     if (this.claims.get(claim.id) !== claim || this.closing.aborted) return
     try {
       await this.leave(claim.id)

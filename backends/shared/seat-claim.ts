@@ -14,53 +14,25 @@
 import { randomUUID } from 'node:crypto'
 import {
   type CoordinationError,
-  type ErrorCode,
   type FencingToken,
   isCoordinationError,
   type LossReason,
   type OpOptions,
 } from '../../spi/index.ts'
 import { reasonOf, sleep } from '../../spi/helpers/backoff.ts'
+import type { Claim, ClaimOptions, Finding } from './claim-options.ts'
 import { type Deferred, deferred } from './deferred.ts'
-import type { Seat, Seated } from './driver.ts'
+import type { Seated } from './driver.ts'
 import type { Kernel, LiveSession } from './kernel.ts'
 import type { Claimant, SeatWatch } from './seat-watch.ts'
 import { lossError, Term } from './term.ts'
 import { untilKnown } from './until-known.ts'
 
-export interface ClaimOptions {
-  readonly kernel: Kernel
-  readonly watch: SeatWatch
-  readonly seat: Seat
-  /** Of the seat in the follow. */
-  readonly name: string
-  readonly id: string
-  readonly data: Uint8Array
-  /** Seeks again after a loss. */
-  readonly returns: boolean
-  /** Whether to evict this holder; asked until there is a finding. */
-  readonly evicts: (holder: Seated) => boolean
-  /** Of the errors that say that it is over. */
-  readonly code: ErrorCode
-  readonly host: ClaimHost
-}
-
-/** Who is told. Both are called in the context of what caused them, and resolve when all listeners are through. */
-export interface ClaimHost {
-  seated(claim: SeatClaim, term: Term, first: boolean): Promise<void>
-  lost(claim: SeatClaim, term: Term, reason: LossReason): Promise<void>
-  /** Nothing of it is left, here or in the store. */
-  ended(claim: SeatClaim): void
-}
-
-/** What the first look at the seat has shown. */
-export type Finding = { readonly term: Term; readonly told: Promise<void> } | { readonly holder: Seated }
-
 /** Who was evicted waits before it tries again, longer each time: the evictor needs the seat empty for a moment. */
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_PART = 1 / 2
 
-export class SeatClaim implements Claimant {
+export class SeatClaim implements Claim, Claimant {
   readonly id: string
   readonly name: string
   readonly #options: ClaimOptions

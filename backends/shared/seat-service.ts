@@ -7,7 +7,8 @@ import { reasonOf, sleep } from '../../spi/helpers/backoff.ts'
 import type { Follow, FollowSink, Seat, Seated } from './driver.ts'
 import type { Kernel, LiveSession } from './kernel.ts'
 import { ListenerQueue } from './listener-queue.ts'
-import { type ClaimHost, type SeatClaim } from './seat-claim.ts'
+import type { Claim, ClaimHost } from './claim-options.ts'
+import type { SeatClaim } from './seat-claim.ts'
 import { SeatWatch } from './seat-watch.ts'
 import { Service } from './service.ts'
 import type { Term } from './term.ts'
@@ -64,7 +65,7 @@ export abstract class SeatService<L extends object, S> extends Service implement
     this.queue.add(listener)
     try {
       const about = { what: 'addListener', key: this.#options.what }
-      await this.kernel.calls.wait(about, { timeoutMs, ...(signal !== undefined && { signal }) }, this.watch.open())
+      await this.kernel.calls.wait(about, { timeoutMs, ...(signal !== undefined && { signal }) }, this.watch.openAnew())
     } catch (error) {
       if (isNew) await this.queue.remove(listener)
       throw error
@@ -84,10 +85,10 @@ export abstract class SeatService<L extends object, S> extends Service implement
     await this.queue.remove(listener)
   }
 
-  abstract seated(claim: SeatClaim, term: Term, first: boolean): Promise<void>
-  abstract lost(claim: SeatClaim, term: Term, reason: LossReason): Promise<void>
+  abstract seated(claim: Claim, term: Term, first: boolean): Promise<void>
+  abstract lost(claim: Claim, term: Term, reason: LossReason): Promise<void>
 
-  ended(claim: SeatClaim): void {
+  ended(claim: Claim): void {
     if (this.claims.get(claim.id) === claim) this.claims.delete(claim.id)
   }
 
@@ -118,18 +119,28 @@ export abstract class SeatService<L extends object, S> extends Service implement
     await this.kernel.calls.wait(about, { ...abort, timeoutMs }, claim.released())
   }
 
-  /** Makes room for a new claim: one that is on its way out is waited for, another is a conflict. */
-  protected async makeRoom(
-    about: { what: string; key: string },
+  /** Starts a claim. One of the same id that is on its way out is waited for, another is a conflict. */
+  protected async begin(
+    about: { readonly what: string; readonly key: string },
     options: OpOptions,
+    make: () => SeatClaim,
     conflict: () => Error,
-  ): Promise<void> {
+  ): Promise<SeatClaim> {
     const { signal, timeoutMs = this.kernel.context.sessionTimeoutMs } = options
     for (let old = this.claims.get(about.key); old !== undefined; old = this.claims.get(about.key)) {
       if (!old.leaving) throw conflict()
       const wait = { timeoutMs, ...(signal !== undefined && { signal }) }
-      await this.kernel.calls.wait(about, wait, old.released())
+      const gone = old.released().catch((error: unknown) => {
+        // with its session, which is as well
+        if (this.claims.get(about.key) === old) throw error
+      })
+      await this.kernel.calls.wait(about, wait, gone)
     }
+    // in the same breath as the look: two at once must not both find room
+    const claim = make()
+    this.claims.set(about.key, claim)
+    claim.start()
+    return claim
   }
 
   protected error(

@@ -5,7 +5,9 @@
  * A ghost is a seat of our live session that no claim of ours owns: the request of an aborted join, or a repeated one,
  * that came to the store late. Nobody would ever leave it, for its session lives on.
  *
- * closed ─open─▶ asked ─reset─▶ active (again after each gap); failed: closed again, all who wait for it hear why
+ * A follow is a line: asked ─reset─▶ active ─reset…─▶ closed. Of two lines the younger, once active, takes the place of
+ * the older: its first state is not older than its opening, which is what a listener needs that comes later. A line that
+ * failed leaves its place; all who wait for it hear why.
  */
 import { type Deferred, deferred } from './deferred.ts'
 import type { Follow, FollowSink, Seat, Seated } from './driver.ts'
@@ -29,14 +31,21 @@ export interface SeatWatchOptions {
   readonly changed: () => void
 }
 
+interface Line {
+  readonly active: Deferred<void>
+  follow: Follow | undefined
+  isOver: boolean
+}
+
 export class SeatWatch {
   readonly #options: SeatWatchOptions
   readonly #claimants = new Set<Claimant>()
   readonly #owned = new Set<string>()
   readonly #clearing = new Set<string>()
-  #follow: Follow | undefined
+  readonly #lines = new Set<Line>()
+  /** Whose word counts. */
+  #line: Line | undefined
   #all = new Map<string, Seated>()
-  #active: Deferred<void> = deferred()
   #closed = false
 
   constructor(options: SeatWatchOptions) {
@@ -50,17 +59,14 @@ export class SeatWatch {
 
   /** Begins unless begun. Resolves when every later change will be told. */
   open(): Promise<void> {
-    if (this.#follow === undefined && !this.#closed) {
-      const active: Deferred<void> = deferred()
-      this.#active = active
-      const follow = this.#options.open(this.#sink(active))
-      this.#follow = follow
-      follow.active.then(
-        () => active.resolve(),
-        (error: unknown) => this.#fail(active, error instanceof Error ? error : new Error(String(error))),
-      )
-    }
-    return this.#active.promise
+    this.#line ??= this.#start()
+    return this.#line.active.promise
+  }
+
+  /** The same, and what has been told by then is not older than this call. */
+  openAnew(): Promise<void> {
+    if (this.#line === undefined) return this.open()
+    return this.#start().active.promise
   }
 
   add(claimant: Claimant): void {
@@ -87,33 +93,63 @@ export class SeatWatch {
 
   close(): void {
     this.#closed = true
-    this.#follow?.close()
+    for (const line of [...this.#lines]) this.#end(line)
     this.#claimants.clear()
   }
 
-  #sink(active: Deferred<void>): FollowSink<Seated> {
-    return {
+  #start(): Line {
+    const line: Line = { active: deferred(), follow: undefined, isOver: this.#closed }
+    if (line.isOver) return line
+    this.#lines.add(line)
+    const follow = this.#options.open({
       reset: (all) => {
-        this.#all = new Map(all)
-        for (const claimant of [...this.#claimants]) claimant.seatTold(all.get(claimant.name))
-        this.#tellOthers(all)
+        if (!line.isOver) this.#reset(line, all)
       },
       changed: (changes) => {
-        const seated = new Map<string, Seated>()
-        for (const [name, state] of changes) {
-          if (state === undefined) this.#all.delete(name)
-          else {
-            this.#all.set(name, state)
-            seated.set(name, state)
-          }
-        }
-        for (const claimant of [...this.#claimants]) {
-          if (changes.has(claimant.name)) claimant.seatTold(changes.get(claimant.name))
-        }
-        this.#tellOthers(seated)
+        if (this.#line === line) this.#changed(changes)
       },
-      failed: (error) => this.#fail(active, error),
+      failed: (error) => this.#fail(line, error),
+    })
+    line.follow = follow
+    follow.active.then(
+      () => line.active.resolve(),
+      (error: unknown) => this.#fail(line, error instanceof Error ? error : new Error(String(error))),
+    )
+    return line
+  }
+
+  #end(line: Line): void {
+    line.isOver = true
+    line.follow?.close()
+    this.#lines.delete(line)
+  }
+
+  #reset(line: Line, all: ReadonlyMap<string, Seated>): void {
+    for (const older of [...this.#lines]) {
+      if (older === line) break
+      // who waits for the older one is served by the younger
+      line.active.promise.then(older.active.resolve, older.active.reject)
+      this.#end(older)
     }
+    this.#line = line
+    this.#all = new Map(all)
+    for (const claimant of [...this.#claimants]) claimant.seatTold(all.get(claimant.name))
+    this.#tellOthers(all)
+  }
+
+  #changed(changes: ReadonlyMap<string, Seated | undefined>): void {
+    const seated = new Map<string, Seated>()
+    for (const [name, state] of changes) {
+      if (state === undefined) this.#all.delete(name)
+      else {
+        this.#all.set(name, state)
+        seated.set(name, state)
+      }
+    }
+    for (const claimant of [...this.#claimants]) {
+      if (changes.has(claimant.name)) claimant.seatTold(changes.get(claimant.name))
+    }
+    this.#tellOthers(seated)
   }
 
   #tellOthers(seated: ReadonlyMap<string, Seated>): void {
@@ -121,11 +157,11 @@ export class SeatWatch {
     this.#options.changed()
   }
 
-  #fail(active: Deferred<void>, error: Error): void {
-    active.reject(error)
-    if (this.#active !== active || this.#follow === undefined) return
-    this.#follow.close()
-    this.#follow = undefined
+  #fail(line: Line, error: Error): void {
+    line.active.reject(error)
+    this.#end(line)
+    if (this.#line !== line) return
+    this.#line = undefined
     for (const claimant of [...this.#claimants]) claimant.watchFailed(error)
   }
 

@@ -20,8 +20,10 @@ import { Lease } from './lease.ts'
 import { ListenerQueue } from './listener-queue.ts'
 import type { KernelCore } from './make-kernel.ts'
 
-/** Renewals are sent, and each is given up, after this part of the ttl: three chances before the deadline. */
+/** Renewals are sent, and the first is given up, after this part of the ttl. */
 const RENEWAL_PART = 1 / 3
+/** Those that follow a failure have half of the time that is left, down to this part of the ttl. */
+const SHORTEST_PART = 1 / 20
 /** Sessions opened together shall not be renewed together: up to this part of the wait is left out. */
 const JITTER = 0.2
 /** Ending the session on closing is a courtesy to others. Milliseconds. */
@@ -128,7 +130,7 @@ export class SessionKeeper implements Sessions {
     while (!isOver()) {
       try {
         await sleep(clock, lease.sentAt + interval() * (1 - JITTER * random()) - clock.now(), lease.over)
-        const options = { signal: lease.over, timeoutMs: interval() }
+        const options = { signal: lease.over, timeoutMs: this.#attemptMs(lease) }
         await farewells.repeat({ what: 'renew the session' }, options, (call) => this.#renew(lease, call))
       } catch (error) {
         if (isOver()) return
@@ -137,6 +139,12 @@ export class SessionKeeper implements Sessions {
         await sleep(clock, (interval() * random()) / 4, lease.over).catch(() => undefined)
       }
     }
+  }
+
+  /** Not all of what is left for one request: a connection may swallow it, and the next one be good. */
+  #attemptMs(lease: Lease): number {
+    const left = lease.deadline - this.#core.context.clock.now()
+    return Math.min(lease.ttlMs * RENEWAL_PART, Math.max(left / 2, lease.ttlMs * SHORTEST_PART))
   }
 
   async #renew(lease: Lease, call: Call): Promise<void> {
