@@ -33,7 +33,7 @@ export const GUARANTEES: readonly Guarantee[] = [
   { promise: 'Reads are linearizable, or as old as was asked for', cases: ['S15', 'S16', 'S20'] },
   { promise: 'A scan is complete, in order, and of one moment', cases: ['S13'] },
   { promise: 'Transactions: all or nothing', cases: ['S21'] },
-  { promise: 'A leader of the past cannot write (fencing in the store)', cases: ['S23', 'X11', 'X12'] },
+  { promise: 'A leader of the past cannot write (fencing in the store)', cases: ['S23', 'S23b', 'X11', 'X12'] },
   { promise: 'Data survive a restart of the store', cases: ['S22'] },
   {
     promise: 'Listeners always see the last state, in order, one call at a time',

@@ -77,12 +77,13 @@ export function mutantOfServices(changes: Changes): Mutant {
 
 /** `inner` with some of its members replaced. */
 export function withChanges<T extends object>(inner: T, changes: Partial<T>): T {
-  return new Proxy(inner, {
-    get(target, name) {
+  // the target is empty: a proxy must not show a frozen object's members as others than they are
+  return new Proxy({} as T, {
+    get(_target, name) {
       if (Object.hasOwn(changes, name)) return Reflect.get(changes, name) as unknown
-      const value: unknown = Reflect.get(target, name, target)
+      const value: unknown = Reflect.get(inner, name, inner)
       // private fields are the inner's own
-      return typeof value === 'function' ? (value as (...args: never[]) => unknown).bind(target) : value
+      return typeof value === 'function' ? (value as (...args: never[]) => unknown).bind(inner) : value
     },
   })
 }

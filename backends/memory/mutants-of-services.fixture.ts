@@ -1,4 +1,5 @@
 /** Mutants that break what the services promise: ownership, loss that is told in time, waiting, listeners. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import {
   CoordinationError,
   type GroupChangeListener,
@@ -47,6 +48,10 @@ export const LeavesByName: Mutant = mutantOfServices({
   }),
 })
 
+const NEVER = new Promise<never>(() => {
+  // it is what it says
+})
+
 /** One timer renews all of a client: who leaves one group stops it. */
 export const OneLeaveEndsRenewal: Mutant = mutantOfDriver(
   (inner) =>
@@ -59,7 +64,7 @@ export const OneLeaveEndsRenewal: Mutant = mutantOfDriver(
       }
 
       override renewSession(id: string, call: Call): Promise<SessionGrant | undefined> {
-        return this.#silent ? new Promise<never>(() => undefined) : super.renewSession(id, call)
+        return this.#silent ? NEVER : super.renewSession(id, call)
       }
     })(inner),
 )
@@ -113,13 +118,11 @@ function later(signal: AbortSignal): AbortSignal {
 export const HeldByTimer: Mutant = mutantOfServices({
   election: (inner) => {
     const naive = (leadership: Leadership): Leadership =>
-      new Proxy(leadership, {
-        get(target, name) {
-          if (name === 'held') return !target.signal.aborted
-          if (name === 'assertHeld') return () => target.signal.throwIfAborted()
-          const value: unknown = Reflect.get(target, name, target)
-          return typeof value === 'function' ? (value as () => unknown).bind(target) : value
+      withChanges<Leadership>(leadership, {
+        get held() {
+          return !leadership.signal.aborted
         },
+        assertHeld: () => leadership.signal.throwIfAborted(),
       })
     const led = new Map<string, Leadership>()
     return {
@@ -154,25 +157,20 @@ function unlessAborted<T>(task: Promise<T>, signal: AbortSignal | undefined): Pr
   })
 }
 
-/** An unknown outcome is reported as none. */
-export const UnknownIsNone: Mutant = mutantOfServices({
-  storage: (inner) => ({
-    put: (...args) => saysNone(inner.put(...args)),
-    update: (...args) => saysNone(inner.update(...args)),
-    delete: (...args) => saysNone(inner.delete(...args)),
-    transact: (...args) => saysNone(inner.transact(...args)),
-  }),
-})
-
-async function saysNone<T>(write: Promise<T>): Promise<T> {
-  try {
-    return await write
-  } catch (error) {
-    if (!isCoordinationError(error)) throw error
-    const { code, message, backend } = error
-    throw new CoordinationError(code, message, { backend, effect: 'none' })
-  }
-}
+/** A lost reply is taken for a refusal. */
+export const UnknownIsNone: Mutant = mutantOfDriver(
+  (inner) =>
+    new (class extends ForwardingDriver {
+      override async commit(commit: Commit, call: Call): Promise<CommitOutcome> {
+        try {
+          return await super.commit(commit, call)
+        } catch (error) {
+          if (!isCoordinationError(error) || error.effect === 'none') throw error
+          throw new CoordinationError('INTERNAL', error.message, { backend: error.backend, effect: 'none' })
+        }
+      }
+    })(inner),
+)
 
 /** The fence is compared, and then the write is sent. */
 export const FenceCheckedBefore: Mutant = mutantOfDriver(
@@ -184,7 +182,9 @@ export const FenceCheckedBefore: Mutant = mutantOfDriver(
         const seat: Seat = { kind: 'leader', service: fence.service }
         const seated = await this.inner.readSeat(seat, { ...call, consistency: 'linearizable' })
         if (seated?.token !== fence.token) return { committed: false, found: new Map(), token: seated?.token }
-        return super.commit({ ...commit, fence: undefined }, call)
+        await sleep(50)
+        const outcome = await super.commit({ ...commit, fence: undefined }, call)
+        return outcome.committed ? outcome : { ...outcome, token: fence.token }
       }
     })(inner),
 )

@@ -21,21 +21,22 @@ import { rangeOfSeat } from './store.ts'
 import type { Told, WatchQuery } from './store-host.ts'
 import type { Range, Row } from './tables.ts'
 
-/** A renewal that is no compare-and-set: it is acknowledged, whatever has become of the session. */
-export const RenewsTheDead = mutantOfDriver(
+/** Renewing is no compare-and-set: whoever uses a dead session brings it back to life. */
+export const RenewsTheDead = mutantOfStore(
   (inner) =>
-    new (class extends ForwardingDriver {
+    new (class extends ForwardingAccess {
       readonly #ttls = new Map<string, number>()
 
-      override async openSession(ttlMs: number, call: Call): Promise<SessionGrant> {
-        const grant = await super.openSession(ttlMs, call)
-        this.#ttls.set(grant.id, grant.ttlMs)
-        return grant
+      override async ask<O extends Operation>(operation: O, args: Args<O>, call: Call): Promise<Result<O>> {
+        const [id, ttlMs] = args as Args<'openSession'>
+        if (operation === 'openSession') this.#ttls.set(id, ttlMs)
+        if (operation === 'renewSession') await this.#revive(id, call)
+        if (operation === 'takeSeat') await this.#revive((args as Args<'takeSeat'>)[2].session, call)
+        return super.ask(operation, args, call)
       }
 
-      override async renewSession(id: string, call: Call): Promise<SessionGrant> {
-        await super.renewSession(id, call)
-        return { id, ttlMs: this.#ttls.get(id) ?? 0 }
+      async #revive(id: string, call: Call): Promise<void> {
+        await super.ask('openSession', [id, this.#ttls.get(id) ?? 0], call)
       }
     })(inner),
 )
@@ -166,7 +167,8 @@ export const TokensRestart = mutantOfStore(
         const { fence } = commit
         if (fence?.token !== 1n) return super.ask('commit', [cluster, commit], call)
         const token = await this.#tokenOf(cluster, { kind: 'leader', service: fence.service }, call)
-        return super.ask('commit', [cluster, { ...commit, fence: { ...fence, token } }], call)
+        const outcome = await super.ask('commit', [cluster, { ...commit, fence: { ...fence, token } }], call)
+        return outcome.committed || outcome.token !== token ? outcome : { ...outcome, token: 1n }
       }
 
       async #tokenOf(cluster: string, seat: Seat, call: Call): Promise<bigint> {
@@ -185,8 +187,9 @@ function first(row: Row): Row {
 export const FenceIgnored = mutantOfDriver(
   (inner) =>
     new (class extends ForwardingDriver {
-      override commit(commit: Commit, call: Call): Promise<CommitOutcome> {
-        return super.commit({ ...commit, fence: undefined }, call)
+      override async commit(commit: Commit, call: Call): Promise<CommitOutcome> {
+        const outcome = await super.commit({ ...commit, fence: undefined }, call)
+        return outcome.committed ? outcome : { ...outcome, token: commit.fence?.token }
       }
     })(inner),
 )

@@ -12,7 +12,7 @@ export interface MutantSpecies {
 const OF_THE_STORE: Readonly<Record<string, readonly string[]>> = {
   RenewsTheDead: ['X13', 'L11b'],
   DeadlineTooLate: ['X9', 'G15'],
-  DeadlineFromTheReply: ['X9', 'X10'],
+  DeadlineFromTheReply: ['X9'],
   LostWatchGap: ['R15'],
   VersionsRestart: ['S8'],
   TokensRestart: ['G5', 'X18', 'S23'],
@@ -33,11 +33,11 @@ const OF_SERVICES: Readonly<Record<string, readonly string[]>> = {
   ResignsBeforeDutiesEnd: ['X3'],
   LeavesByName: ['G5', 'G12'],
   OneLeaveEndsRenewal: ['G4'],
-  SignalsTooLate: ['G9', 'X9'],
+  SignalsTooLate: ['G9', 'G15'],
   HeldByTimer: ['X11', 'X12'],
   AbortedJoinGoesOn: ['G11', 'E4'],
   UnknownIsNone: ['E6'],
-  FenceCheckedBefore: ['S23'],
+  FenceCheckedBefore: ['S23b'],
   DeleteIgnoresVersion: ['S7'],
   ListenersOverlap: ['R4'],
   ThrowingEndsListening: ['R5'],
@@ -45,7 +45,7 @@ const OF_SERVICES: Readonly<Record<string, readonly string[]>> = {
   LastStateSkipped: ['R1'],
   CalledAfterRemove: ['R7'],
   KeySetOnEveryChange: ['R10'],
-  LeavingIsNotTold: ['G1'],
+  LeavingIsNotTold: ['G7', 'G14'],
 }
 
 export const MUTANTS: readonly MutantSpecies[] = [

@@ -1,6 +1,6 @@
-/** Case S23: writes that are fenced by a leader's token. */
+/** Cases S23 and S23b: writes that are fenced by a leader's token. */
 import { expect } from 'chai'
-import { type Fence, parseToken, type Storage, type WriteOptions } from '../../spi/index.ts'
+import { type Fence, isCoordinationError, parseToken, type Storage, type WriteOptions } from '../../spi/index.ts'
 import type { ConformanceCase, Given } from '../kit/case.ts'
 import type { Party } from '../kit/party.ts'
 import { parties } from './storage-clients.ts'
@@ -14,7 +14,18 @@ export const storageFences: readonly ConformanceCase[] = [
     run: fencing,
     otherwise: unsupported,
   },
+  {
+    id: 'S23b',
+    title: 'no write with the fence of a predecessor takes place once its successor leads, however close they are',
+    capability: 'atomicFencing',
+    run: racing,
+    otherwise: unsupported,
+    extraTtls: 10,
+  },
 ]
+
+/** Writers that go on until they are fenced: some of their writes are always under way. */
+const WRITERS = 8
 
 async function fencing(given: Given): Promise<void> {
   const [one, two, bystander] = await parties(given, 3)
@@ -44,6 +55,52 @@ async function fencing(given: Given): Promise<void> {
   await refused(two.storage, 'of another service of the same leader', { service: 'another service', token: now.token })
   await accepted(one.storage, '/after', now)
   await unfenced(one.storage)
+}
+
+async function racing(given: Given): Promise<void> {
+  const [one, two] = await parties(given, 2)
+  for (let round = 0; round < given.scale(4, 40); round++) await raceForService(given, one, two, `service ${round}`)
+}
+
+/** The successor looks once: what it sees must be the last that its predecessor has written. */
+async function raceForService(given: Given, one: Party, two: Party, service: string): Promise<void> {
+  await one.election(service).nominate('leader')
+  const fence = await given.until('there is a leader', () => one.election(service).leadership('leader'))
+  const keys = Array.from({ length: WRITERS }, (_, writer) => `/${service}/writer${writer}`)
+  await Promise.all(keys.map((key) => one.storage.put(key, '0', { fence })))
+  const givenUp = new AbortController()
+  const read = () => Promise.all(keys.map((key) => two.storage.fetch(key)))
+  const succeed = async () => {
+    try {
+      await two.election(service).nominate('leader', { takeover: true })
+      await given.until('the successor leads', () => two.election(service).leadership('leader'))
+      return await read()
+    } catch (error) {
+      givenUp.abort()
+      throw error
+    }
+  }
+  const writing = keys.map((key) => writeUntilFenced(one.storage, key, fence, givenUp.signal))
+  const [seen] = await Promise.all([succeed(), ...writing])
+  expect(await read(), 'what is there after all, and what the successor saw first').to.deep.equal(seen)
+  await two.election(service).resign('leader')
+  await one.election(service).withdraw('leader')
+}
+
+async function writeUntilFenced(
+  storage: Storage,
+  key: string,
+  { service, token }: Fence,
+  givenUp: AbortSignal,
+): Promise<void> {
+  for (let value = 1; !givenUp.aborted; value++) {
+    try {
+      await storage.update(key, String(value), { fence: { service, token } })
+    } catch (error) {
+      if (isCoordinationError(error, 'FENCED')) return
+      throw error
+    }
+  }
 }
 
 async function leadBy(given: Given, party: Party, candidate: string): Promise<Fence> {
