@@ -13,6 +13,7 @@ export interface CaseSetup {
   readonly seed: string
   readonly historyFolder: string
   readonly caseLimitMs?: number
+  readonly closeLimitMs?: number
 }
 
 export interface RunningCase {
@@ -24,6 +25,8 @@ export interface RunningCase {
 const CASE_LIMIT_MS = 30_000
 /** Of the scale: a full run does many times more. */
 const FULL_FACTOR = 10
+/** What an orderly end may take, beside a session's time to live. */
+const CLOSE_SLACK_MS = 5_000
 /** How long a case that was given up may take to notice. */
 const NOTICE_MS = 2_000
 const LOG_LINES_KEPT = 30
@@ -41,7 +44,9 @@ async function outcomeOf(planned: PlannedCase, setup: CaseSetup, strays: readonl
   const { harness, pool, scale, seed } = setup
   const start = machineNow()
   const over = new AbortController()
-  const workplace = new Workplace({ harness, pool, caseId: planned.id, seed, scale, signal: over.signal })
+  const closeLimitMs = setup.closeLimitMs ?? harness.sessionTtlMs + CLOSE_SLACK_MS
+  const about = { caseId: planned.id, seed, scale, closeLimitMs, signal: over.signal }
+  const workplace = new Workplace({ harness, pool, ...about })
   const errors: Error[] = []
   const body = Promise.resolve().then(() => planned.run?.(workplace.given))
   try {

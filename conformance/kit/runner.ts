@@ -21,6 +21,8 @@ export interface RunnerOptions {
   readonly historyFolder: string
   /** What a case may take if it does not ask for more, milliseconds. */
   readonly caseLimitMs?: number
+  /** What the orderly end of a client may take, milliseconds. Default: a session's time to live and 5 s. */
+  readonly closeLimitMs?: number
   readonly onOutcome?: (outcome: CaseOutcome) => void
 }
 
@@ -46,6 +48,9 @@ export async function runCases(harness: BackendHarness, options: RunnerOptions):
 export function startRun(harness: BackendHarness, options: RunnerOptions, alone: 'all' | 'on demand'): Run {
   return new CaseRun(harness, options, alone)
 }
+
+/** More would be started in vain at the end of a run, and all at once at its beginning. */
+const SPARE_AGENTS = 2
 
 interface Item {
   readonly planned: PlannedCase
@@ -77,7 +82,7 @@ class CaseRun implements Run {
     if (faults.length > 0) throw new Error(faults.join('; '))
     this.#harness = harness
     this.#options = options
-    this.#pool = makeAgentPool(options.concurrency)
+    this.#pool = makeAgentPool(SPARE_AGENTS)
     const chosen = cases.filter(({ id }) => options.only?.includes(id) ?? true)
     this.#items = new Map(chosen.map((planned) => [planned.id, itemOf(planned)]))
     const toRun = [...this.#items.values()].filter((item) => !this.#settledAtOnce(item))

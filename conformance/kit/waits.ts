@@ -53,14 +53,14 @@ async function until<R>(
   condition: () => R | Promise<R>,
   withinMs: number,
 ): Promise<Exclude<R, false | undefined>> {
-  const start = machineNow()
-  const end = start + withinMs
+  const end = machineNow() + withinMs
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
     signal.throwIfAborted()
-    // after a stall the condition is looked at once more, however late it is
-    const seen = await within(Math.max(end - machineNow(), LONGEST_PAUSE_MS), signal, look(condition))
+    // the last question is asked when the time is up, however late that is noticed
+    const asked = machineNow()
+    const seen = await within(Math.max(end - asked, LONGEST_PAUSE_MS), signal, look(condition))
     if (seen.is === 'value') return seen.value
-    if (machineNow() >= end) {
+    if (asked >= end) {
       throw new WaitFailure(`${what}: not within ${Math.round(withinMs)} ms; seen last: ${seen.but}`)
     }
     await sleep(Math.max(0, Math.min(pause, end - machineNow())), undefined, { signal }).catch(aborted(signal))

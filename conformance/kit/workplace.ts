@@ -18,8 +18,6 @@ import { makeWaits, type Waits } from './waits.ts'
 
 /** Of the machine itself, with several cases on it at once. */
 const MACHINE_SLACK_MS = 500
-/** What an orderly end may take, beside a session's time to live. */
-const CLOSE_SLACK_MS = 5_000
 const CONNECTIONS_CLOSE_MS = 1_000
 
 const GROUP = 'brokers'
@@ -31,6 +29,8 @@ export interface WorkplaceSetup {
   readonly caseId: string
   readonly seed: string
   readonly scale: 'quick' | 'full'
+  /** What the orderly end of a client may take, milliseconds. */
+  readonly closeLimitMs: number
   /** The case is over, whether it knows it or not. */
   readonly signal: AbortSignal
 }
@@ -95,14 +95,15 @@ export class Workplace {
   /** Closes everything. @returns what was wrong with that, and what went wrong unseen in the agents. */
   async finish(): Promise<readonly string[]> {
     const problems: string[] = []
-    const limitMs = this.#setup.harness.sessionTtlMs + CLOSE_SLACK_MS
     for (const task of this.#afterwards.reverse()) {
       await Promise.resolve()
         .then(task)
         .catch((error: unknown) => problems.push(`what was to be done after the case failed: ${String(error)}`))
     }
     for (const link of this.#links) link.heal()
-    const closed = await Promise.all([...this.#locals, ...this.#remotes].map((party) => party.close(limitMs)))
+    const closed = await Promise.all(
+      [...this.#locals, ...this.#remotes].map((party) => party.close(this.#setup.closeLimitMs)),
+    )
     problems.push(...closed.flat(), ...(await this.#openConnections()))
     await Promise.all(this.#links.map((link) => link.close()))
     for (const { name, events } of this.#remotes) {
@@ -137,11 +138,11 @@ export class Workplace {
   }
 
   async #process(name: string, options: PartyOptions = {}): Promise<StartedRemote> {
-    const { harness, pool } = this.#setup
+    const { pool, closeLimitMs } = this.#setup
     const link = await this.#linkOf(name, options)
     const serverProperties = await this.#serverProperties(link, options)
     const agent = pool.take()
-    const about = { name, agent, link, waits: this.waits, endLimitMs: harness.sessionTtlMs + CLOSE_SLACK_MS }
+    const about = { name, agent, link, waits: this.waits, endLimitMs: closeLimitMs }
     try {
       const sessionId = await agent.request({ is: 'start', serverProperties, group: GROUP, service: SERVICE })
       const party = remoteParty({ ...about, sessionId: String(sessionId) })
@@ -156,9 +157,9 @@ export class Workplace {
 
   /** A case that was given up goes on opening things until it notices. */
   async #refuseWhenOver(party: StartedLocal | StartedRemote): Promise<void> {
-    const { signal, harness } = this.#setup
+    const { signal, closeLimitMs } = this.#setup
     if (!signal.aborted) return
-    await party.close(harness.sessionTtlMs)
+    await party.close(closeLimitMs)
     signal.throwIfAborted()
   }
 
