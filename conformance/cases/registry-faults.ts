@@ -76,6 +76,7 @@ async function away(given: Given, party: Party, watched: Watched, { what, forMs,
   await given.until(`${what} has lasted`, () => given.now() - cutAt >= forMs, forMs + 1_000)
   link.heal()
   await arrives(given, `what was written during ${what}`, watched)
+  await onlyOnce(given, `what was written during ${what}`, watched)
   await changeMuch(given, watched)
   await arrives(given, `what was written after ${what}`, watched)
 }
@@ -105,11 +106,16 @@ async function arrives(given: Given, what: string, { values, names, written, chi
   await given.until(`${what}: the key`, () => values.last?.entry?.version === version, withinMs)
   const expected = [...children].sort().join('\n')
   await given.until(`${what}: the key set`, () => names.last?.names.join('\n') === expected, withinMs)
-  await Promise.all([staysQuiet(given, `${what}: the key`, values), staysQuiet(given, `${what}: the key set`, names)])
-  const times = values.calls.filter(({ entry }) => entry?.version === version).length
-  expect(times, `how often the last version is told (${what})`).to.equal(1)
   expectValuesInOrder(values, written)
   expectSetsDiffer(names)
+}
+
+/** Nothing follows what has arrived. */
+async function onlyOnce(given: Given, what: string, { values, names, written }: Watched): Promise<void> {
+  await Promise.all([staysQuiet(given, `${what}: the key`, values), staysQuiet(given, `${what}: the key set`, names)])
+  const version = written.at(-1)
+  const times = values.calls.filter(({ entry }) => entry?.version === version).length
+  expect(times, `how often the last version is told (${what})`).to.equal(1)
 }
 
 /** A client may wait so long before it tries to connect once more. */

@@ -182,11 +182,13 @@ async function silentAfterRemove(given: Given, writer: Party, { registry }: Part
 /** It adds and removes listeners, itself too, and calls the SPI, and waits for all of it. */
 async function busyListener(given: Given, writer: Party, { registry, storage }: Party): Promise<void> {
   const added = recordValues(given)
+  let ended = 0
   const busy = recordValues(given, async ({ text }) => {
     await storage.put(`/written/for ${text}`, await storage.fetch('/busy').then((now) => now ?? 'absent'))
     await registry.addValueChangeListener('/other', added)
     await registry.removeValueChangeListener('/other', recordValues(given))
     await registry.removeValueChangeListener('/busy', busy)
+    ended++
   })
   await registry.addValueChangeListener('/busy', busy)
   await writer.storage.put('/busy', 'one')
@@ -195,6 +197,7 @@ async function busyListener(given: Given, writer: Party, { registry, storage }: 
     const version = await touch(writer, '/other')
     return given.until('which is told', () => added.last?.entry?.version === version && version)
   })
+  await given.until('the call in which the listener removes itself comes to its end', () => ended === 1)
   expect(added.last?.entry?.version, 'what the added listener is told').to.equal(other)
   await writer.storage.update('/busy', 'two')
   await staysQuiet(given, 'a listener that has removed itself', busy)

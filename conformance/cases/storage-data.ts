@@ -2,7 +2,7 @@
 import { expect } from 'chai'
 import { type Data, sameBytes, type Storage, toBytes } from '../../spi/index.ts'
 import type { ConformanceCase, Given } from '../kit/case.ts'
-import { collect, entryOf, expectBytes, expectValue, patient, refusal, show } from './storage-steps.ts'
+import { collect, entryOf, expectBytes, expectValue, inParallel, patient, refusal, show } from './storage-steps.ts'
 
 export const storageData: readonly ConformanceCase[] = [
   { id: 'S9', title: 'values are bytes: all of them come back, and belong to whoever holds them', run: exactValues },
@@ -170,21 +170,19 @@ async function exactKeys(given: Given): Promise<void> {
   expect(maxKeyBytes, 'limits.maxKeyBytes').to.be.at.least(512)
   const keys = [...SEGMENTS.flatMap((name) => [`/${name}`, `/in/${name}/below`]), keyOf(512), keyOf(maxKeyBytes)]
   const all = [...new Set(keys)]
-  for (const key of all) await storage.put(key, key.slice(0, 600))
-  for (const key of all) expect(await other.storage.fetch(key), `the value of ${show(key)}`).to.equal(key.slice(0, 600))
+  await inParallel(all, (key) => storage.put(key, key.slice(0, 600), patient(given)))
+  await inParallel(all, (key) => expectValue(other.storage, key, key.slice(0, 600)))
   const names = all.map((key) => key.split('/')[1])
   expectSameNames(await other.storage.list('/'), names, 'the root')
   expectSameNames(await other.storage.list('/in'), SEGMENTS, '/in')
   const inRoot = (await collect(other.storage.scan('/'))).map(({ key }) => key)
   expect(inRoot, 'the keys of a scan, in the order of their bytes').to.deep.equal(inByteOrder(all))
-  for (const name of SEGMENTS) {
+  await inParallel(SEGMENTS, async (name) => {
     const below = await collect(other.storage.scan(`/in/${name}`))
-    expect(
-      below.map(({ key }) => key),
-      `what is below ${show(`/in/${name}`)}`,
-    ).to.deep.equal([`/in/${name}/below`])
-    expect(await storage.delete(`/${name}`), `delete of ${show(`/${name}`)}`).to.equal(true)
-  }
+    const keysBelow = below.map(({ key }) => key)
+    expect(keysBelow, `what is below ${show(`/in/${name}`)}`).to.deep.equal([`/in/${name}/below`])
+    expect(await storage.delete(`/${name}`, patient(given)), `delete of ${show(`/${name}`)}`).to.equal(true)
+  })
   const left = (await collect(storage.scan('/'))).map(({ key }) => key)
   const expected = all.filter((key) => !SEGMENTS.includes(key.slice(1)))
   expect(left, 'what is left when some were deleted').to.deep.equal(inByteOrder(expected))

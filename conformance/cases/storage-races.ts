@@ -67,7 +67,7 @@ async function neverBack(given: Given): Promise<void> {
   const [writer, ...readers] = await parties(given, 3)
   await writer.storage.put('/first', '0')
   await writer.storage.put('/second', '0')
-  const rounds = given.scale(150, 2_000)
+  const rounds = given.scale(60, 2_000)
   let writing = true
   const write = async () => {
     for (let value = 1; value <= rounds; value++) {
