@@ -27,9 +27,7 @@ const state: fc.Arbitrary<State> = fc
 
 /** The contract, said as plainly as can be: one operation after another, each on what those before it left. */
 function naive(operations: readonly BytesOp[], before: State): { failed: string } | { after: Map<string, string> } {
-  const now = new Map(
-    [...before].map(([name, entry]) => [name, { text: entry.text, version: String(entry.version) }]),
-  )
+  const now = new Map([...before].map(([name, entry]) => [name, { text: entry.text, version: String(entry.version) }]))
   for (const [index, one] of operations.entries()) {
     const held = now.get(one.key)
     const fail = (code: string) => ({ failed: `${code} at ${index}` })
@@ -76,7 +74,7 @@ function viaFold(operations: readonly BytesOp[], before: State): ReturnType<type
     const after = commit(changes, before)
     if (after !== undefined) return doomed === undefined ? { after } : { failed: `${doomed.code} at ${doomed.index}` }
     const found = new Map(changes.map((change) => [change.key, before.get(change.key)]))
-    const diagnosis = diagnose(doomed === undefined ? operations : operations.slice(0, doomed.index), found)
+    const diagnosis = diagnose(operations, found)
     if (diagnosis !== undefined) return { failed: `${diagnosis.code} at ${diagnosis.index}` }
     for (const change of changes) if (!before.has(change.key)) absent.add(change.key)
   }

@@ -252,20 +252,40 @@ describe('ListenerQueue', () => {
       expect(heard).to.deep.equal(['1', '2', '3'])
     })
 
+    it('keeps the next call until what was told within has ended, also if nobody waited for it', async () => {
+      const heard: string[] = []
+      const a: Listener = {
+        async heard(what) {
+          heard.push(`${what}(`)
+          if (what === '1') queue.event(say('2')).catch(() => undefined)
+          else for (let turn = 0; turn < 3; turn++) await nextTurn()
+          heard.push(')')
+        },
+      }
+      queue.add(a)
+      await queue.event(say('1'))
+      await queue.event(say('3'))
+      expect(heard.join('')).to.equal('1(2())3()')
+    })
+
     it('does not take a state for something told within the call that happened to show it', async () => {
       const gate = deferred<undefined>()
-      const b = recorder(() => gate.promise)
-      const a: Listener = { heard: () => queue.stateFor(b, 's', say('shown')) }
+      let removed = false
+      const b: Listener = { heard: () => queue.remove(a).then(() => void (removed = true)) }
+      const a: Listener = {
+        async heard() {
+          queue.stateFor(b, 's', say('shown'))
+          await gate.promise
+        },
+      }
       queue.add(b)
       queue.add(a)
       queue.stateFor(a, 's', say('go'))
       await nextTurn()
-      let removed = false
-      const removal = queue.remove(b).then(() => (removed = true))
-      await nextTurn()
       expect(removed).to.equal(false)
       gate.resolve(undefined)
-      await removal
+      await nextTurn()
+      expect(removed).to.equal(true)
     })
   })
 })

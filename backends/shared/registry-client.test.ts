@@ -309,6 +309,26 @@ describe('RegistryClient', () => {
       expect(late.told).to.deep.equal(['1', 'gone'])
     })
 
+    it('learns what the follow told while it was still reading', async () => {
+      const { driver } = client
+      const gate = deferred<undefined>()
+      const { read } = driver
+      driver.read = async (key, call) => {
+        const entry = await read(key, call)
+        await gate.promise
+        return entry
+      }
+      const late = recorder()
+      const adding = registry.addValueChangeListener('/a', late, { initial: true })
+      await settled()
+      await storage.update('/a', '1')
+      await settled()
+      gate.resolve(undefined)
+      await adding
+      await settled()
+      expect(late.told.at(-1)).to.equal('1')
+    })
+
     it('costs reads only until it has caught up', async () => {
       lagging = true
       await storage.update('/a', '1')

@@ -79,10 +79,7 @@ class Shared<T> implements SharedFollow<T> {
     })
     // one who left before it was active does not wait for it
     follow.active.catch(() => undefined)
-    if (over) return follow
-    this.#follow = follow
-    // the driver may have told all of it before it returned, and all members may have heard enough
-    if (this.#members.size === 0) this.#end()
+    if (!over) this.#follow = follow
     return follow
   }
 

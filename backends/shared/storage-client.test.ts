@@ -226,6 +226,14 @@ describe('StorageClient', () => {
       expect(ids).to.deep.equal(['0.1', '0.2', '0.3', '0.4', '0.5'])
     })
 
+    it('leave the slot of what was never sent to the next one', async () => {
+      client.driver.fault = () => 'unsent'
+      expect(await caught(storage.put('/a', '1', { timeoutMs: 20 }))).to.include({ code: 'CONNECTION', effect: 'none' })
+      faults()
+      await storage.put('/a', '2')
+      expect(client.driver.commits.at(-1)?.id).to.include({ slot: 0, number: 2 })
+    })
+
     it('end with an unknown effect if nobody can say in time', async () => {
       faults('lost-reply')
       client.driver.answers = () => false

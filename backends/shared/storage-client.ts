@@ -162,7 +162,7 @@ export class StorageClient extends Service implements Storage {
         return outcome.versions
       }
       this.#throwIfFenced(writes, outcome)
-      this.#throwDiagnosis(doomed === undefined ? writes : upTo(writes, doomed.index), outcome)
+      this.#throwDiagnosis(writes, outcome)
       // all operations would pass: a conditional delete met no key
       const news = changes.filter(({ key }) => outcome.found.get(key) === undefined && !absent.has(key))
       if (news.length === 0) throw this.#baseless(about)
@@ -243,11 +243,6 @@ const MEANING: Readonly<Record<OpFailure, string>> = {
   KEY_EXISTS: 'the key exists',
   KEY_NOT_FOUND: 'there is no such key',
   VERSION_MISMATCH: 'the key has changed',
-}
-
-/** The operations before one that fails anyway. */
-function upTo(writes: Writes, index: number): Writes {
-  return { ...writes, operations: writes.operations.slice(0, index) }
 }
 
 /** What is wrong with one operation's arguments is told with its index. */
