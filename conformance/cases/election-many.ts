@@ -6,6 +6,7 @@ import type { ConformanceCase, Given } from '../kit/case.ts'
 import type { Party, RemoteParty } from '../kit/party.ts'
 import { elect, failoverMs, logTerms, queue, SERVICE, untilElected } from './election-steps.ts'
 import { underWay } from './group-calls.ts'
+import { steady } from './group-steps.ts'
 import { refusal } from './storage-steps.ts'
 
 export const electionMany: readonly ConformanceCase[] = [
@@ -45,7 +46,7 @@ async function race(given: Given): Promise<void> {
   const others = Array.from({ length: given.scale(4, 24) }, (_, index) => `other-${index}`)
   const runners = await Promise.all([
     ...mortals.map(async (name) => remoteRunner(await given.process(name))),
-    ...others.map(async (name) => localRunner(await given.party(name))),
+    ...others.map(async (name) => localRunner(await given.party(name, steady(given)))),
   ])
   const answers = await Promise.all(runners.map(({ nominate }) => nominate()))
   const elected = runners.filter((_, index) => answers[index])
@@ -133,7 +134,8 @@ async function tokensRise(given: Given): Promise<void> {
 }
 
 async function neverBack(given: Given): Promise<void> {
-  const [a, b, distant] = [await given.party('A'), await given.party('B'), await given.party('C')]
+  const start = (name: string) => given.party(name, steady(given))
+  const [a, b, distant] = [await start('A'), await start('B'), await start('C')]
   // what it is told, and what it asks, is late: neither may make it answer from what it was told before
   if (given.harness.endpoints.length > 0) distant.link.delay(given.T / 40)
   const names: string[] = []
@@ -156,6 +158,8 @@ async function neverBack(given: Given): Promise<void> {
       if (term !== -1 && term < elected - 1) {
         wrong.push(`${name} read ${String(leader)} after ${names[elected - 1] ?? ''} had been elected`)
       }
+      // who answers from memory must not keep all others from being told
+      await sleep(1)
     }
   }
   await distant.election().addListener({ onLeaderChange: () => undefined })

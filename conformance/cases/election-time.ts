@@ -24,14 +24,14 @@ export const electionTime: readonly ConformanceCase[] = [
     title: 'a leader that is cut off from a distant store is told of its loss before its successor is elected',
     needs: ['processes', 'links'],
     run: (given) => cutOff(given, ['both'], given.T / 10),
-    extraTtls: 60,
+    extraTtls: 120,
   },
   {
     id: 'X10',
     title: 'a leader that is cut off one way, either way, is told of its loss before its successor is elected',
     needs: ['processes', 'links'],
     run: (given) => cutOff(given, ['to-server', 'to-client']),
-    extraTtls: 80,
+    extraTtls: 120,
   },
   {
     id: 'X11',

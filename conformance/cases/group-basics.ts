@@ -2,7 +2,7 @@
 import { expect } from 'chai'
 import { isCoordinationError, type Membership, sameBytes } from '../../spi/index.ts'
 import type { ConformanceCase, Given } from '../kit/case.ts'
-import { expectMember, expectMembers, logGroup, memberOf } from './group-steps.ts'
+import { expectMember, expectMembers, logGroup, memberOf, steady } from './group-steps.ts'
 import { refusal } from './storage-steps.ts'
 
 export const groupBasics: readonly ConformanceCase[] = [
@@ -67,7 +67,7 @@ async function idConflict(given: Given): Promise<void> {
 async function race(given: Given): Promise<void> {
   const count = given.scale(8, 16)
   const names = Array.from({ length: count }, (_, index) => `P${index}`)
-  const parties = await Promise.all(names.map((name) => given.party(name)))
+  const parties = await Promise.all(names.map((name) => given.party(name, steady(given))))
   const rounds = given.scale(3, 10)
   for (let round = 0; round < rounds; round++) {
     const id = `contested-${round}`

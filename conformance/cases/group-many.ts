@@ -3,7 +3,7 @@ import { expect } from 'chai'
 import { type FencingToken, isCoordinationError } from '../../spi/index.ts'
 import type { ConformanceCase, Given } from '../kit/case.ts'
 import type { Party } from '../kit/party.ts'
-import { expectNoRepeats, GROUP, logGroup, SLACK_MS } from './group-steps.ts'
+import { expectNoRepeats, GROUP, logGroup, SLACK_MS, steady } from './group-steps.ts'
 import { inParallel, patient, pick } from './storage-steps.ts'
 
 export const groupMany: readonly ConformanceCase[] = [
@@ -25,7 +25,7 @@ export const groupMany: readonly ConformanceCase[] = [
 async function converge(given: Given): Promise<void> {
   const count = given.scale(10, 50)
   const names = Array.from({ length: count }, (_, index) => `P${index}`)
-  const parties = await inParallel(names, (name) => given.party(name))
+  const parties = await inParallel(names, (name) => given.party(name, steady(given)))
   const logs = await inParallel(parties, ({ group }) => logGroup(given, group(), { initial: true }))
   const truth = new Map<string, FencingToken>()
   const steps = given.scale(8, 40)

@@ -8,7 +8,7 @@ import type {
   Member,
   Membership,
 } from '../../spi/index.ts'
-import type { Given } from '../kit/case.ts'
+import type { Given, PartyOptions } from '../kit/case.ts'
 import type { Party } from '../kit/party.ts'
 
 /** The group of cases that must name it, to a routine or a hook. */
@@ -16,6 +16,14 @@ export const GROUP = 'brokers'
 
 /** How much longer than it must take something may take on a busy machine. Milliseconds. */
 export const SLACK_MS = 1_000
+
+/**
+ * Of clients that are many, or asked all the time: a process that is busy with all of them must not lose their sessions,
+ * which are not the subject.
+ */
+export function steady({ T }: Given): PartyOptions {
+  return { sessionTtlMs: 3 * T }
+}
 
 export interface GroupLog {
   /** What onGroupChange was told, in order; each sorted. */

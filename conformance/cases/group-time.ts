@@ -19,7 +19,7 @@ export const groupTime: readonly ConformanceCase[] = [
     id: 'G8',
     title: 'nothing happens to members that are alive and quiet',
     run: quiet,
-    extraTtls: 6,
+    extraTtls: 12,
   },
   {
     id: 'G9',
@@ -40,7 +40,7 @@ export const groupTime: readonly ConformanceCase[] = [
     title: 'a member that is cut off learns that it is out before anybody sees it gone',
     needs: ['processes', 'links'],
     run: toldFirst,
-    extraTtls: 80,
+    extraTtls: 120,
   },
 ]
 
