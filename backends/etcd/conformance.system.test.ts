@@ -3,4 +3,4 @@ import { startEtcdAccessControlHarness, startEtcdClusterHarness, startEtcdHarnes
 
 conformance(startEtcdHarness)
 conformance(startEtcdClusterHarness)
-conformance(startEtcdAccessControlHarness, { only: ['E8'] })
+conformance(startEtcdAccessControlHarness, { only: ['E8a', 'E8b'] })

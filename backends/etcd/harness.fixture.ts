@@ -17,7 +17,7 @@ export async function startEtcdHarness(): Promise<StartedHarness> {
   const admin = adminOf([server])
   return {
     ...harnessOf('etcd', [server], admin),
-    notRun: { E8: 'etcd (access control) runs it' },
+    notRun: { E8a: 'etcd (access control) runs it', E8b: 'etcd (access control) runs it' },
     [Symbol.asyncDispose]: () => stopAll(admin, [server]),
   }
 }
@@ -27,7 +27,7 @@ export async function startEtcdClusterHarness(): Promise<StartedHarness> {
   const admin = adminOf(members)
   return {
     ...harnessOf('etcd (3 members)', members, admin),
-    notRun: { E8: 'etcd (access control) runs it' },
+    notRun: { E8a: 'etcd (access control) runs it', E8b: 'etcd (access control) runs it' },
     [Symbol.asyncDispose]: () => stopAll(admin, members),
   }
 }

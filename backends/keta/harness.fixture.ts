@@ -42,7 +42,7 @@ function harnessOf(name: string, server: TestServer): BackendHarness & AsyncDisp
     sessionTtlMs: SESSION_TTL_MS,
     expiryLagMs: EXPIRY_LAG_MS,
     hooks: admin.hooks,
-    notRun: { E8: 'keta has no access control' },
+    notRun: { E8a: 'keta has no access control', E8b: 'keta has no access control' },
     [Symbol.asyncDispose]: async () => {
       admin.close()
       await server.stop()
