@@ -3,7 +3,7 @@ import { expect } from 'chai'
 import { type Fence, isCoordinationError, parseToken, type Storage, type WriteOptions } from '../../spi/index.ts'
 import type { ConformanceCase, Given } from '../kit/case.ts'
 import type { Party } from '../kit/party.ts'
-import { parties } from './storage-clients.ts'
+import { client, parties } from './storage-clients.ts'
 import { collect, expectValue, refusal } from './storage-steps.ts'
 
 export const storageFences: readonly ConformanceCase[] = [
@@ -65,13 +65,18 @@ async function racing(given: Given): Promise<void> {
 /** The successor looks once: what it sees must be the last that its predecessor has written. */
 async function raceForService(given: Given, one: Party, two: Party, service: string): Promise<void> {
   await one.election(service).nominate('leader')
-  const fence = await given.until('there is a leader', () => one.election(service).leadership('leader'))
+  const leads = () => one.election(service).leadership('leader')
+  const { token } = await given.until('there is a leader', leads)
+  const fence = { service, token }
   const keys = Array.from({ length: WRITERS }, (_, writer) => `/${service}/writer${writer}`)
   await Promise.all(keys.map((key) => one.storage.put(key, '0', { fence })))
   const givenUp = new AbortController()
+  let written = 0
+  const enough = WRITERS + Math.floor(given.random() * WRITERS)
   const read = () => Promise.all(keys.map((key) => two.storage.fetch(key)))
   const succeed = async () => {
     try {
+      await given.until('the writers are under way', () => written >= enough)
       await two.election(service).nominate('leader', { takeover: true })
       await given.until('the successor leads', () => two.election(service).leadership('leader'))
       return await read()
@@ -80,22 +85,21 @@ async function raceForService(given: Given, one: Party, two: Party, service: str
       throw error
     }
   }
-  const writing = keys.map((key) => writeUntilFenced(one.storage, key, fence, givenUp.signal))
+  const write = async (key: string, value: number) => {
+    await one.storage.update(key, String(value), { fence })
+    written++
+  }
+  const writing = keys.map((key) => untilFenced((value) => write(key, value), givenUp.signal))
   const [seen] = await Promise.all([succeed(), ...writing])
   expect(await read(), 'what is there after all, and what the successor saw first').to.deep.equal(seen)
   await two.election(service).resign('leader')
   await one.election(service).withdraw('leader')
 }
 
-async function writeUntilFenced(
-  storage: Storage,
-  key: string,
-  { service, token }: Fence,
-  givenUp: AbortSignal,
-): Promise<void> {
+async function untilFenced(write: (value: number) => Promise<void>, givenUp: AbortSignal): Promise<void> {
   for (let value = 1; !givenUp.aborted; value++) {
     try {
-      await storage.update(key, String(value), { fence: { service, token } })
+      await write(value)
     } catch (error) {
       if (isCoordinationError(error, 'FENCED')) return
       throw error
@@ -154,7 +158,7 @@ async function unfenced(storage: Storage): Promise<void> {
 }
 
 async function unsupported(given: Given): Promise<void> {
-  const { storage } = await given.party('A')
+  const { storage } = await client(given, 'A')
   const version = await storage.put('/k', 'x')
   const fence = { service: 'service', token: 1n }
   await refusal('UNSUPPORTED', 'put with a fence', storage.put('/other', 'x', { fence }))

@@ -2,6 +2,7 @@
 import { expect } from 'chai'
 import { compareKeys, type Entry, type Storage } from '../../spi/index.ts'
 import type { ConformanceCase, Given } from '../kit/case.ts'
+import { client } from './storage-clients.ts'
 import { collect, expectValue, failure, inParallel, numbered, patient, putAll } from './storage-steps.ts'
 
 export const storageScans: readonly ConformanceCase[] = [
@@ -15,8 +16,8 @@ export const storageScans: readonly ConformanceCase[] = [
 ]
 
 async function scanning(given: Given): Promise<void> {
-  const writer = await given.party('A')
-  const { storage } = await given.party('B')
+  const writer = await client(given, 'A')
+  const { storage } = await client(given, 'B')
   const keys = numbered('/all', given.scale(3_000, 50_000))
   await putAll(given, writer.storage, ['/al', '/all', '/all0', '/b'], 'outside')
   await putAll(given, writer.storage, keys, '0')
@@ -83,7 +84,7 @@ async function oneMoment(given: Given, writer: Storage, reader: Storage, keys: r
   }
   const scan = async () => {
     try {
-      for (let round = 0; round < given.scale(5, 30); round++) {
+      for (let round = 0; round < given.scale(5, 10); round++) {
         const entries = await collect(reader.scan('/all', patient(given)))
         expect(entries.length, 'how many keys a scan shows beside a writer').to.equal(keys.length)
         const ahead = numberIn(entries[0]) - numberIn(entries.at(-1))
@@ -101,8 +102,8 @@ function numberIn(entry: Entry | undefined): number {
 }
 
 async function manyChildren(given: Given): Promise<void> {
-  const { storage } = await given.party('A')
-  const other = await given.party('B')
+  const { storage } = await client(given, 'A')
+  const other = await client(given, 'B')
   const keys = numbered('/many', given.scale(1_000, 2_000))
   const deep = keys.filter((_, at) => at % 10 === 0).flatMap((key) => [`${key}/a`, `${key}/b/c`])
   await putAll(given, storage, [...keys.filter((_, at) => at % 20 !== 0), ...deep, '/manyx', '/man/y'], 'x')
