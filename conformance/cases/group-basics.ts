@@ -3,7 +3,7 @@ import { expect } from 'chai'
 import { isCoordinationError, type Membership, sameBytes } from '../../spi/index.ts'
 import type { ConformanceCase, Given } from '../kit/case.ts'
 import { expectMember, expectMembers, logGroup, memberOf, steady } from './group-steps.ts'
-import { refusal } from './storage-steps.ts'
+import { inParallel, refusal } from './storage-steps.ts'
 
 export const groupBasics: readonly ConformanceCase[] = [
   { id: 'G1', title: 'a member is seen by all, with its data and its epoch, until it leaves', run: seenByAll },
@@ -67,7 +67,7 @@ async function idConflict(given: Given): Promise<void> {
 async function race(given: Given): Promise<void> {
   const count = given.scale(8, 16)
   const names = Array.from({ length: count }, (_, index) => `P${index}`)
-  const parties = await Promise.all(names.map((name) => given.party(name, steady(given))))
+  const parties = await inParallel(names, (name) => given.party(name, steady(given)), 2)
   const rounds = given.scale(3, 10)
   for (let round = 0; round < rounds; round++) {
     const id = `contested-${round}`
