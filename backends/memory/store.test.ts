@@ -35,7 +35,7 @@ const step = fc.oneof(
   { weight: 4, arbitrary: fc.record({ do: fc.constant('commit' as const), session, changes: changes() }) },
   fc.record({ do: fc.constant('take' as const), session }),
   fc.record({ do: fc.constant('empty' as const), guess: fc.boolean() }),
-  fc.record({ do: fc.constant('amend' as const) }),
+  fc.record({ do: fc.constant('amend' as const), guess: fc.boolean() }),
   fc.record({ do: fc.constant('open' as const), session }),
   fc.record({ do: fc.constant('end' as const), session }),
 )
@@ -72,9 +72,10 @@ class Model {
 describe('the reference store', () => {
   it('does what a plain model does, and never gives a version or a token twice', () => {
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      fc.property(fc.array(step, { maxLength: 60, size: 'max' }), (steps) => {
         const store = new Store()
         const model = new Model()
+        for (const one of ['x', 'y'] as const) run(store, model, { do: 'open', session: one }, 0, new Set())
         const versions = new Set<string>()
         let lastToken = -1n
         for (const [at, one] of steps.entries()) {
@@ -187,9 +188,9 @@ describe('the reference store', () => {
     store.forgetHistory()
     expect(store.changesSince(49)).to.equal(undefined)
     expect(store.changesSince(50)).to.deep.equal([])
-    const large = { key: '/l', expect: 'anything' as const, become: new Uint8Array(3_000) }
-    store.commit(CLUSTER, commitOf('x', 51, [large]))
-    expect(store.changesSince(50), 'one change beyond all limits').to.have.length(1)
+    const large = ['/l', '/m'].map((key) => ({ key, expect: 'anything' as const, become: new Uint8Array(3_000) }))
+    store.commit(CLUSTER, commitOf('x', 51, large))
+    expect(store.changesSince(50), 'one commit beyond all limits').to.have.length(2)
   })
 
   it('ends a page that is full by the bytes of its values, after one row at least', () => {
@@ -223,11 +224,12 @@ function run(store: Store, model: Model, one: Step, at: number, versions: Set<st
       model.live.delete(one.session)
       if (model.seat?.session === one.session) model.seat = undefined
       return undefined
-    case 'amend':
-      expect(store.amendSeat(CLUSTER, LEADER, model.seat?.token ?? 0n, toBytes('new'))).to.equal(
-        model.seat !== undefined,
-      )
+    case 'amend': {
+      const token = one.guess ? 0n : (model.seat?.token ?? 0n)
+      const isHeld = !one.guess && model.seat !== undefined
+      expect(store.amendSeat(CLUSTER, LEADER, token, toBytes('new'))).to.equal(isHeld)
       return undefined
+    }
     case 'empty':
       store.emptySeat(CLUSTER, LEADER, one.guess ? 0n : (model.seat?.token ?? 0n))
       if (!one.guess) model.seat = undefined
