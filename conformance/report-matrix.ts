@@ -1,7 +1,6 @@
 /** Several backends side by side: what each promises, and what the suite has seen of it. */
 import type { Capabilities } from '../spi/index.ts'
 import { type Guarantee, GUARANTEES } from './guarantees.ts'
-import type { CaseOutcome } from './kit/outcome.ts'
 import { badgeLine, type Report } from './report.ts'
 
 export { type Guarantee, GUARANTEES }
@@ -75,17 +74,15 @@ const CAPABILITY_ROWS: readonly (readonly [name: string, cell: (capabilities: Ca
 
 function stateOf({ cases }: Guarantee, report: Report): string {
   const outcomes = cases.map((id) => report.cases.find((outcome) => outcome.id === id))
-  const count = (fits: (outcome: CaseOutcome) => boolean) =>
-    outcomes.filter((outcome) => outcome !== undefined && fits(outcome)).length
   const failed = outcomes.flatMap((outcome) => (outcome?.state === 'failed' ? [outcome.id] : []))
   const known = outcomes.flatMap((outcome) => (outcome?.state === 'expected-failure' ? [outcome.id] : []))
   if (failed.length > 0) return `✗ ${failed.join(', ')}`
   if (known.length > 0) return `✗ ${known.join(', ')} (known)`
-  const refused = count(({ state, isRefusal }) => state === 'passed' && isRefusal === true)
-  const passed = count(({ state }) => state === 'passed')
-  if (refused > 0 && refused === passed) return 'refused'
+  const passed = outcomes.filter((outcome) => outcome?.state === 'passed').length
   if (passed < cases.length) return `– ${cases.length - passed} of ${cases.length}`
-  return '✓'
+  const refused = outcomes.flatMap((outcome) => (outcome?.isRefusal === true ? [outcome.id] : []))
+  if (refused.length === cases.length) return 'refused'
+  return refused.length === 0 ? '✓' : `✓, refused: ${ranges(refused)}`
 }
 
 /** `S1–S4, S7`: runs of three and more by their ends. */

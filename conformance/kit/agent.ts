@@ -23,6 +23,7 @@ import {
   type Target,
 } from './agent-protocol.ts'
 import type { AgentWorld } from './agent-world.ts'
+import { STARTUP_MS } from './local-party.ts'
 import { machineNow } from './machine-time.ts'
 import type { RemoteEvent } from './party.ts'
 
@@ -98,7 +99,7 @@ async function obey(order: Order): Promise<unknown> {
 }
 
 async function start(order: Start): Promise<string> {
-  const locator = await loadPlugin(order.serverProperties, { logger: eventLogger(tell) })
+  const locator = await loadPlugin(order.serverProperties, { logger: eventLogger(tell) }, { timeoutMs: STARTUP_MS })
   watchSession(locator.session, tell)
   const world: AgentWorld = {
     locator,

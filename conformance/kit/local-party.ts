@@ -5,6 +5,9 @@ import { logLine } from './agent-listeners.ts'
 import type { Link } from './link.ts'
 import type { Party } from './party.ts'
 
+/** What a start may take where nothing is wrong but the machine is busy. Milliseconds. */
+export const STARTUP_MS = 20_000
+
 export interface StartedLocal extends Party {
   /** Shuts it down. @returns what was wrong with that. */
   close(limitMs: number): Promise<readonly string[]>
@@ -27,7 +30,7 @@ export async function startLocalParty({ name, link, server, host, group, service
     host.logger?.[level](message, fields)
   }
   const logger = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
-  const locator = await loadPlugin(server, { ...host, logger })
+  const locator = await loadPlugin(server, { ...host, logger }, { timeoutMs: STARTUP_MS })
   return {
     name,
     locator,

@@ -4,7 +4,6 @@
  */
 import type {
   Data,
-  Entry,
   FencingToken,
   GroupMembershipClient,
   JoinOptions,
@@ -113,5 +112,3 @@ export type RemoteEvent = { readonly at: number } & (
   | { readonly type: 'routine'; readonly what: string; readonly details?: unknown }
   | { readonly type: 'unhandled'; readonly error: string }
 )
-
-export type { Entry }

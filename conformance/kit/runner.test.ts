@@ -162,7 +162,7 @@ describe('the runner', () => {
 
   it('blames errors that nobody caught on the cases that were running, and survives', async () => {
     const stray = () => {
-      const _unheard = Promise.reject(new Error('astray'))
+      setImmediate(() => [Promise.reject(new Error('astray'))])
       setImmediate(() => {
         throw new Error('thrown by a callback')
       })
