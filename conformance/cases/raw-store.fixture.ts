@@ -125,7 +125,7 @@ export async function updateKey(store: RawStore, key: string, data: Data, option
   const current = store.entries.get(key)
   if (store.fault === 'two-step-compare-and-set') await turn()
   checkFence(store, options)
-  if (store.fault === 'fence-checked-before') for (let turns = 0; turns < 5; turns++) await turn()
+  if (store.fault === 'fence-checked-before') for (let turns = 0; turns < 50; turns++) await turn()
   if (current === undefined && store.fault !== 'update-creates') refuse('KEY_NOT_FOUND', key)
   if (store.fault !== 'no-compare-and-set') compare(current, key, options.ifVersion)
   if (store.fault === 'lost-update' && store.versions % 7 === 6) return versionOf(`v${++store.versions}`)

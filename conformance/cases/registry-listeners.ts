@@ -89,9 +89,7 @@ async function throwing(given: Given): Promise<void> {
     await toldNames(given, `key set ${round}, to the rejecting listener,`, rejectingNames, ['k', ...names])
     await toldNames(given, `key set ${round}, to the healthy listener,`, healthyNames, ['k', ...names])
   }
-  const logged = reader.logged.slice(before)
   await given.until('what listeners threw is logged', () => reader.logged.length > before)
-  expect(logged.length, 'lines logged about nine calls that failed').to.be.at.least(1)
   expectSetsDiffer(healthyNames)
 }
 

@@ -39,20 +39,20 @@ const BINARIES: Readonly<Record<string, Uint8Array>> = {
 async function exactValues(given: Given): Promise<void> {
   const { storage } = await client(given, 'A')
   const other = await client(given, 'B')
-  for (const [name, text] of Object.entries(TEXTS)) {
+  await inParallel(Object.entries(TEXTS), async ([name, text]) => {
     await roundTrip(storage, other.storage, `/text/${name}`, text)
     expect(await other.storage.fetch(`/text/${name}`), `the text of /text/${name}`).to.equal(text)
-  }
-  for (const [name, bytes] of Object.entries(BINARIES)) {
-    await roundTrip(storage, other.storage, `/bytes/${name}`, bytes)
-    if (name === 'one-byte') continue
+  })
+  await inParallel(Object.entries(BINARIES), async ([name, bytes]) => {
     const key = `/bytes/${name}`
+    await roundTrip(storage, other.storage, key, bytes)
+    if (name === 'one-byte') return
     await refusal('INVALID_DATA', 'fetch, as text, of bytes that are not UTF-8', other.storage.fetch(key))
     const entry = await entryOf(other.storage, key)
     expect(() => entry.text, 'the text of bytes that are not UTF-8')
       .to.throw()
       .with.property('code', 'INVALID_DATA')
-  }
+  })
   await largestValues(given, storage, other.storage)
   await ownCopies(storage)
 }

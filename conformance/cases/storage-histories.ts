@@ -16,7 +16,7 @@ export const storageHistories: readonly ConformanceCase[] = [
   },
 ]
 
-export interface RandomHistory {
+interface RandomHistory {
   /** Kept apart from others of the same case. */
   readonly namespace: string
   readonly keys: number
@@ -47,7 +47,7 @@ async function randomHistories(given: Given): Promise<void> {
 }
 
 /** All clients at once, each one operation after another. @returns the errors that are not answers. */
-export async function operateAtRandom(
+async function operateAtRandom(
   given: Given,
   clients: readonly Party[],
   { namespace, keys, each, until = () => false }: RandomHistory,
@@ -117,7 +117,7 @@ function plain(entry: Entry | undefined): ReadOutput['found'] {
 }
 
 /** What is there in the end is what tells whether writes in doubt took effect. */
-export async function lastReads(
+async function lastReads(
   given: Given,
   clients: readonly Party[],
   { namespace, keys }: Pick<RandomHistory, 'namespace' | 'keys'>,
@@ -137,7 +137,7 @@ export async function lastReads(
 }
 
 /** All that the case has recorded of registers. */
-export function expectLinearizable(given: Given): void {
+function expectLinearizable(given: Given): void {
   const anomalies = checkRegisters(given.history.operations)
   expect(anomalies.map(({ key, message }) => `${key}: ${message}`).join('\n\n'), 'what is not linearizable').to.equal(
     '',

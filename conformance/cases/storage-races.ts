@@ -34,7 +34,7 @@ export const storageRaces: readonly ConformanceCase[] = [
 async function readAfterWrite(given: Given): Promise<void> {
   const [writer, reader] = await parties(given, 2)
   await inParallel(
-    numbered('/k', given.scale(80, 500)),
+    numbered('/k', given.scale(48, 500)),
     async (key, number) => {
       const version = await writer.storage.put(key, 'one', patient(given))
       await expectValue(reader.storage, key, 'one', version)
@@ -67,7 +67,7 @@ async function neverBack(given: Given): Promise<void> {
   const [writer, ...readers] = await parties(given, 3)
   await writer.storage.put('/first', '0')
   await writer.storage.put('/second', '0')
-  const rounds = given.scale(60, 2_000)
+  const rounds = given.scale(40, 2_000)
   let writing = true
   const write = async () => {
     for (let value = 1; value <= rounds; value++) {
