@@ -11,6 +11,9 @@ const OK = 0
 const FAILED = 1
 const USAGE = 2
 
+/** How long the process may take to end by itself. */
+const LINGER_MS = 10_000
+
 /** @param words after `conformance`. Resolves to the exit code. */
 export async function conformanceCommand(words: readonly string[]): Promise<number> {
   const invocation = readArguments(words)
@@ -74,7 +77,17 @@ async function run({ backend, only, scale, seed, reportFolder }: RunArguments): 
     return failed.length === 0 ? OK : FAILED
   } finally {
     await opened.close()
+    endAnyway()
   }
+}
+
+/** A client that leaves something behind must not keep the command from ending, nor stay unseen. */
+function endAnyway(): void {
+  setTimeout(() => {
+    const left = process.getActiveResourcesInfo().join(', ')
+    process.stderr.write(`keta conformance: ended although something is left: ${left}\n`)
+    process.exit(process.exitCode === OK ? FAILED : undefined)
+  }, LINGER_MS).unref()
 }
 
 const WORDS: Readonly<Record<CaseOutcome['state'], string>> = {
