@@ -153,6 +153,19 @@ describe('ElectionClient', () => {
     expect(a.election.leadership('X')?.held).to.equal(true)
   })
 
+  it('evicts nobody once it waits', async () => {
+    const store = makeStore()
+    const [a, b, c] = [await makeClient(store), await makeClient(store), await makeClient(store)]
+    await nominate(store, b, 'Y')
+    expect(await nominate(store, c, 'X', { takeover: true })).to.equal(false)
+    c.driver.delayMs = () => 100
+    await nominate(store, a, 'X')
+    await inTime(store, b.election.resign('Y'))
+    await store.world.pass(2 * T)
+    expect(a.election.leadership('X')?.held).to.equal(true)
+    expect(terms(a)).to.deep.equal(['X elected 2'])
+  })
+
   it('loses before the store can give the leadership to another', async () => {
     const store = makeStore()
     const [a, b] = [await makeClient(store), await makeClient(store)]

@@ -125,7 +125,7 @@ function act(step: Exclude<Step, { do: 'pass' }>, scene: Scene): void {
   switch (step.do) {
     case 'fault':
       one.driver.fault = () => (random() < step.chance ? step.fault : 'none')
-      one.driver.delayMs = () => random() * 40
+      one.driver.delayMs = () => random() * 200
       return
     case 'cut': {
       one.driver.cut()

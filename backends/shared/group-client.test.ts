@@ -115,12 +115,27 @@ describe('GroupClient', () => {
     const store = makeStore()
     const a = await makeClient(store)
     a.driver.fault = (op) => (op === 'takeSeat' ? 'lost-reply' : op === 'emptySeat' ? 'lost-request' : 'none')
+    a.driver.deafen()
     await inTime(store, failure(a.group.join('1', '', { timeoutMs: 100 })))
     expect(store.seats.has(ofId('1'))).to.equal(true)
     a.driver.fault = () => 'none'
     const membership = await join(store, a, '1')
     expect(membership.signal.aborted).to.equal(false)
     await store.world.pass(T)
+    expect(store.seats.get(ofId('1'))?.token).to.equal(membership.epoch)
+  })
+
+  it('is not refused what a late request of its own has taken', async () => {
+    const store = makeStore()
+    const a = await makeClient(store)
+    let faults = 0
+    a.driver.fault = (op) => (op === 'takeSeat' && faults++ === 0 ? 'late' : 'none')
+    await join(store, a, '1')
+    await inTime(store, a.group.leave('1'))
+    await store.world.pass(5)
+    a.driver.deafen()
+    store.deliverLate()
+    const membership = await join(store, a, '1')
     expect(store.seats.get(ofId('1'))?.token).to.equal(membership.epoch)
   })
 
@@ -215,6 +230,7 @@ describe('GroupClient', () => {
     a.driver.deafen()
     const first = await join(store, a, '1')
     store.empty({ kind: 'member', group: 'g', id: '1' })
+    await store.world.pass(5)
     a.driver.heal()
     await store.world.pass(T)
     expect(first.signal.aborted).to.equal(true)
@@ -255,6 +271,15 @@ describe('GroupClient', () => {
       else expect(update).to.include({ code: 'NOT_A_MEMBER' })
     })
   }
+
+  it('joins with the next session if the store has ended this one', async () => {
+    const store = makeStore()
+    const a = await makeClient(store)
+    store.end(a.keeper.current.id)
+    await join(store, a, '1')
+    expect(store.seats.get(ofId('1'))?.session).to.equal(a.keeper.current.id)
+    expect(a.events).to.include.members(['lost', 'reestablished'])
+  })
 
   it('leaves while it is on its way back', async () => {
     const store = makeStore()
