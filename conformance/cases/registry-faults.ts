@@ -14,7 +14,7 @@ import {
   toldNames,
   type ValueRecorder,
 } from './registry-steps.ts'
-import { client } from './storage-clients.ts'
+import { calmParty } from './storage-clients.ts'
 import { deleteAll, numbered, patient, putAll } from './storage-steps.ts'
 
 export const registryFaults: readonly ConformanceCase[] = [
@@ -38,7 +38,7 @@ interface Watched {
 }
 
 async function survive(given: Given): Promise<void> {
-  const [writer, cut] = [await client(given, 'A'), await given.party('B')]
+  const [writer, cut] = [await calmParty(given, 'A'), await given.party('B')]
   const watched: Watched = {
     writer,
     values: recordValues(given),

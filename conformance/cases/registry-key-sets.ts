@@ -2,7 +2,7 @@
 import { expect } from 'chai'
 import type { ConformanceCase, Given } from '../kit/case.ts'
 import { expectSetsDiffer, recordKeySets, staysQuiet, toldNames } from './registry-steps.ts'
-import { parties } from './storage-clients.ts'
+import { calmParties } from './storage-clients.ts'
 import { deleteAll, numbered, putAll } from './storage-steps.ts'
 
 export const registryKeySets: readonly ConformanceCase[] = [
@@ -16,7 +16,7 @@ export const registryKeySets: readonly ConformanceCase[] = [
 ]
 
 async function changesOfTheSet(given: Given): Promise<void> {
-  const [writer, reader] = await parties(given, 2)
+  const [writer, reader] = await calmParties(given, 2)
   const { storage } = writer
   const [names, below] = [recordKeySets(given), recordKeySets(given)]
   await reader.registry.addKeySetChangeListener('/a', names, { initial: true })
@@ -65,7 +65,7 @@ async function changesOfTheSet(given: Given): Promise<void> {
 }
 
 async function burst(given: Given): Promise<void> {
-  const [writer, reader] = await parties(given, 2)
+  const [writer, reader] = await calmParties(given, 2)
   const keys = numbered('/burst', given.scale(2_000, 10_000))
   const [early, late] = [recordKeySets(given), recordKeySets(given)]
   await reader.registry.addKeySetChangeListener('/burst', early)

@@ -12,7 +12,7 @@ import {
   told,
   toldNames,
 } from './registry-steps.ts'
-import { parties } from './storage-clients.ts'
+import { calmParties } from './storage-clients.ts'
 
 export const registryListeners: readonly ConformanceCase[] = [
   { id: 'R4', title: 'a slow listener is called serially, and next with the newest state', run: slowListener },
@@ -26,7 +26,7 @@ export const registryListeners: readonly ConformanceCase[] = [
 ]
 
 async function slowListener(given: Given): Promise<void> {
-  const [writer, reader] = await parties(given, 2)
+  const [writer, reader] = await calmParties(given, 2)
   const written = [await writer.storage.put('/ns/k', '0')]
   const [valueGate, keySetGate] = [makeGate(given), makeGate(given)]
   const values = recordValues(given, (_, number) => (number === 0 ? valueGate.passed : undefined))
@@ -57,7 +57,7 @@ async function slowListener(given: Given): Promise<void> {
 }
 
 async function throwing(given: Given): Promise<void> {
-  const [writer, reader] = await parties(given, 2)
+  const [writer, reader] = await calmParties(given, 2)
   const { registry } = reader
   const throwing = recordValues(given)
   const thrower = {
@@ -94,7 +94,7 @@ async function throwing(given: Given): Promise<void> {
 }
 
 async function counting(given: Given): Promise<void> {
-  const [writer, reader] = await parties(given, 2)
+  const [writer, reader] = await calmParties(given, 2)
   const { registry } = reader
   const [twice, both, neighbour] = [recordValues(given), recordValues(given), recordValues(given)]
   await registry.addValueChangeListener('/one', twice)
@@ -134,7 +134,7 @@ async function counting(given: Given): Promise<void> {
 }
 
 async function removing(given: Given): Promise<void> {
-  const [writer, reader] = await parties(given, 2)
+  const [writer, reader] = await calmParties(given, 2)
   const { registry } = reader
   await silentAfterRemove(given, writer, reader)
   await registry.removeValueChangeListener('/k', recordValues(given))

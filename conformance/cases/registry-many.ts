@@ -3,7 +3,7 @@ import { expect } from 'chai'
 import { keySets, type ListenerRegistry, values } from '../../spi/index.ts'
 import type { ConformanceCase, Given } from '../kit/case.ts'
 import { expectValuesInOrder, recordValues, told, toldNames, recordKeySets } from './registry-steps.ts'
-import { parties } from './storage-clients.ts'
+import { calmParties } from './storage-clients.ts'
 import { failure, inParallel, numbered, patient } from './storage-steps.ts'
 
 export const registryMany: readonly ConformanceCase[] = [
@@ -12,7 +12,7 @@ export const registryMany: readonly ConformanceCase[] = [
 ]
 
 async function many(given: Given): Promise<void> {
-  const [writer, reader] = await parties(given, 2)
+  const [writer, reader] = await calmParties(given, 2)
   const count = given.scale(100, 500)
   const onOne = Array.from({ length: count }, () => recordValues(given))
   const keys = numbered('/many', count)
@@ -48,7 +48,7 @@ async function many(given: Given): Promise<void> {
 }
 
 async function loops(given: Given): Promise<void> {
-  const [writer, reader] = await parties(given, 2)
+  const [writer, reader] = await calmParties(given, 2)
   const registry = countSubscriptions(reader.registry)
   const beside = recordValues(given)
   await reader.registry.addValueChangeListener('/ns/k', beside)

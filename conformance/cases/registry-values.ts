@@ -4,7 +4,7 @@ import type { Version } from '../../spi/index.ts'
 import type { ConformanceCase, Given } from '../kit/case.ts'
 import type { Party } from '../kit/party.ts'
 import { expectValuesInOrder, makeGate, recordValues, staysQuiet, told } from './registry-steps.ts'
-import { parties } from './storage-clients.ts'
+import { calmParties } from './storage-clients.ts'
 import { entryOf, inParallel, numbered, patient } from './storage-steps.ts'
 
 export const registryValues: readonly ConformanceCase[] = [
@@ -24,7 +24,7 @@ export const registryValues: readonly ConformanceCase[] = [
 ]
 
 async function inOrder(given: Given): Promise<void> {
-  const [writer, reader] = await parties(given, 2)
+  const [writer, reader] = await calmParties(given, 2)
   const recorders = [recordValues(given), recordValues(given)] as const
   await writer.registry.addValueChangeListener('/k', recorders[0])
   await reader.registry.addValueChangeListener('/k', recorders[1])
@@ -60,7 +60,7 @@ async function inOrder(given: Given): Promise<void> {
 }
 
 async function absentKey(given: Given): Promise<void> {
-  const [writer, reader] = await parties(given, 2)
+  const [writer, reader] = await calmParties(given, 2)
   const recorder = recordValues(given)
   await reader.registry.addValueChangeListener('/not/there', recorder)
   await writer.storage.put('/not/there/below', 'x')
@@ -74,7 +74,7 @@ async function absentKey(given: Given): Promise<void> {
 }
 
 async function fastUpdates(given: Given): Promise<void> {
-  const [writer, reader] = await parties(given, 2)
+  const [writer, reader] = await calmParties(given, 2)
   const written = [await writer.storage.put('/k', '0')]
   const [own, foreign] = [recordValues(given), recordValues(given)]
   await writer.registry.addValueChangeListener('/k', own)
@@ -91,7 +91,7 @@ async function fastUpdates(given: Given): Promise<void> {
 }
 
 async function initial(given: Given): Promise<void> {
-  const [writer, reader] = await parties(given, 2)
+  const [writer, reader] = await calmParties(given, 2)
   const { registry } = reader
   const there = await writer.storage.put('/there', 'x')
   const [present, absent, without] = [recordValues(given), recordValues(given), recordValues(given)]
@@ -125,7 +125,7 @@ async function initial(given: Given): Promise<void> {
 
 /** With `initial` also a write that is on its way while the listener is added; without it one that follows. */
 async function noGap(given: Given): Promise<void> {
-  const [writer, reader] = await parties(given, 2)
+  const [writer, reader] = await calmParties(given, 2)
   const rounds = given.scale(60, 200)
   const recorders = await inParallel(numbered('/gap', rounds), async (key, round) => {
     const recorder = recordValues(given)
@@ -145,7 +145,7 @@ async function noGap(given: Given): Promise<void> {
 
 /** The listener looks away: its call is under way while the key is deleted and re-created. */
 async function recreated(given: Given): Promise<void> {
-  const [writer, reader] = await parties(given, 2)
+  const [writer, reader] = await calmParties(given, 2)
   await inParallel(numbered('/again', given.scale(8, 30)), async (key) => {
     const written = [await writer.storage.put(key, 'same', patient(given))]
     const gate = makeGate(given)
@@ -167,7 +167,7 @@ async function recreated(given: Given): Promise<void> {
 
 /** The reply comes after the commit, so what is measured is at most the true lag. */
 async function withinLag(given: Given): Promise<void> {
-  const [one, two] = await parties(given, 2)
+  const [one, two] = await calmParties(given, 2)
   const [heardByOne, heardByTwo] = [recordValues(given), recordValues(given)]
   await one.registry.addValueChangeListener('/k', heardByOne)
   await two.registry.addValueChangeListener('/k', heardByTwo)

@@ -2,7 +2,7 @@
 import { expect } from 'chai'
 import type { Entry, Storage, Version } from '../../spi/index.ts'
 import type { ConformanceCase, Given } from '../kit/case.ts'
-import { client } from './storage-clients.ts'
+import { calmParty } from './storage-clients.ts'
 import { entryOf, expectBytes, expectValue, refusal } from './storage-steps.ts'
 
 export const storageBasics: readonly ConformanceCase[] = [
@@ -21,7 +21,7 @@ export const storageBasics: readonly ConformanceCase[] = [
 ]
 
 async function absentKey(given: Given): Promise<void> {
-  const { storage } = await client(given, 'A')
+  const { storage } = await calmParty(given, 'A')
   for (const key of ['/absent', '/absent/below']) {
     expect(await storage.fetch(key), `fetch of the absent ${key}`).to.equal(undefined)
     expect(await storage.fetchEntry(key), `fetchEntry of the absent ${key}`).to.equal(undefined)
@@ -32,8 +32,8 @@ async function absentKey(given: Given): Promise<void> {
 }
 
 async function putAndFetch(given: Given): Promise<void> {
-  const { storage } = await client(given, 'A')
-  const other = await client(given, 'B')
+  const { storage } = await calmParty(given, 'A')
+  const other = await calmParty(given, 'B')
   const version = await storage.put('/text', 'grüße')
   const binary = Uint8Array.of(0, 255, 128, 10)
   const binaryVersion = await storage.put('/bytes', binary)
@@ -50,8 +50,8 @@ async function putAndFetch(given: Given): Promise<void> {
 }
 
 async function putExisting(given: Given): Promise<void> {
-  const { storage } = await client(given, 'A')
-  const other = await client(given, 'B')
+  const { storage } = await calmParty(given, 'A')
+  const other = await calmParty(given, 'B')
   const version = await storage.put('/k', 'first')
   for (const writer of [storage, other.storage]) {
     for (const data of ['second', 'first', '']) {
@@ -68,7 +68,7 @@ async function putExisting(given: Given): Promise<void> {
 }
 
 async function updateAbsent(given: Given): Promise<void> {
-  const { storage } = await client(given, 'A')
+  const { storage } = await calmParty(given, 'A')
   await refusal('KEY_NOT_FOUND', 'update of an absent key', storage.update('/k', 'x'))
   await storage.put('/k/below', 'x')
   await refusal('KEY_NOT_FOUND', 'update of a parent that is only implied', storage.update('/k', 'x'))
@@ -81,8 +81,8 @@ async function updateAbsent(given: Given): Promise<void> {
 }
 
 async function versionsDiffer(given: Given): Promise<void> {
-  const { storage } = await client(given, 'A')
-  const other = await client(given, 'B')
+  const { storage } = await calmParty(given, 'A')
+  const other = await calmParty(given, 'B')
   const versions = [await storage.put('/k', 'same')]
   const count = given.scale(60, 200)
   while (versions.length < count) {
@@ -96,8 +96,8 @@ async function versionsDiffer(given: Given): Promise<void> {
 }
 
 async function compareAndSet(given: Given): Promise<void> {
-  const { storage } = await client(given, 'A')
-  const other = await client(given, 'B')
+  const { storage } = await calmParty(given, 'A')
+  const other = await calmParty(given, 'B')
   const first = await storage.put('/k', 'one')
   const second = await other.storage.update('/k', 'two', { ifVersion: first })
   await expectValue(storage, '/k', 'two', second)
@@ -118,8 +118,8 @@ async function compareAndSet(given: Given): Promise<void> {
 }
 
 async function deleting(given: Given): Promise<void> {
-  const { storage } = await client(given, 'A')
-  const other = await client(given, 'B')
+  const { storage } = await calmParty(given, 'A')
+  const other = await calmParty(given, 'B')
   expect(await storage.delete('/k'), 'delete of an absent key').to.equal(false)
   const first = await storage.put('/k', 'one')
   const second = await other.storage.update('/k', 'two')
@@ -138,7 +138,7 @@ async function deleting(given: Given): Promise<void> {
 
 /** Also where a counter of the key's writes would have come back to where it was. */
 async function noAba(given: Given): Promise<void> {
-  const { storage } = await client(given, 'A')
+  const { storage } = await calmParty(given, 'A')
   const lives: Version[][] = []
   for (let life = 0; life < 3; life++) {
     const versions = await liveOnce(storage, '/k', given.scale(4, 20))

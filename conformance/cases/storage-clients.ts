@@ -1,20 +1,29 @@
-/** Clients of cases to which sessions and their end do not matter. */
+/** Several clients for one case. */
 import type { Given } from '../kit/case.ts'
 import type { Party } from '../kit/party.ts'
 
 export type Parties = readonly [Party, Party, ...Party[]]
 
-/** How many times T such a client's session lives: a busy machine is not what the case is about. */
-const TTLS = 3
-
-export function client(given: Given, name: string): Promise<Party> {
-  return given.party(name, { sessionTtlMs: TTLS * given.T })
+/** At least two, named A, B, … */
+export function parties(given: Given, count: number): Promise<Parties> {
+  return startAll(count, (name) => given.party(name))
 }
 
-/** At least two, named A, B, … */
-export async function parties(given: Given, count: number): Promise<Parties> {
+/** The same for cases to which sessions and their end do not matter. */
+export function calmParties(given: Given, count: number): Promise<Parties> {
+  return startAll(count, (name) => calmParty(given, name))
+}
+
+/** How many times T the session of a calm client lives: a busy machine is not what its case is about. */
+const CALM_TTLS = 3
+
+export function calmParty(given: Given, name: string): Promise<Party> {
+  return given.party(name, { sessionTtlMs: CALM_TTLS * given.T })
+}
+
+async function startAll(count: number, start: (name: string) => Promise<Party>): Promise<Parties> {
   const names = Array.from({ length: count }, (_, at) => nameOf(at))
-  const [first, second, ...others] = await Promise.all(names.map((name) => client(given, name)))
+  const [first, second, ...others] = await Promise.all(names.map(start))
   if (first === undefined || second === undefined) throw new RangeError('there must be two parties or more')
   return [first, second, ...others]
 }

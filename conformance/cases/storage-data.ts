@@ -2,7 +2,7 @@
 import { expect } from 'chai'
 import { type Data, sameBytes, type Storage, toBytes } from '../../spi/index.ts'
 import type { ConformanceCase, Given } from '../kit/case.ts'
-import { client } from './storage-clients.ts'
+import { calmParty } from './storage-clients.ts'
 import { collect, entryOf, expectBytes, expectValue, inParallel, patient, refusal, show } from './storage-steps.ts'
 
 export const storageData: readonly ConformanceCase[] = [
@@ -37,8 +37,8 @@ const BINARIES: Readonly<Record<string, Uint8Array>> = {
 }
 
 async function exactValues(given: Given): Promise<void> {
-  const { storage } = await client(given, 'A')
-  const other = await client(given, 'B')
+  const { storage } = await calmParty(given, 'A')
+  const other = await calmParty(given, 'B')
   await inParallel(Object.entries(TEXTS), async ([name, text]) => {
     await roundTrip(storage, other.storage, `/text/${name}`, text)
     expect(await other.storage.fetch(`/text/${name}`), `the text of /text/${name}`).to.equal(text)
@@ -165,8 +165,8 @@ const SEGMENTS = [
 ]
 
 async function exactKeys(given: Given): Promise<void> {
-  const { storage } = await client(given, 'A')
-  const other = await client(given, 'B')
+  const { storage } = await calmParty(given, 'A')
+  const other = await calmParty(given, 'B')
   const { maxKeyBytes } = given.capabilities.limits
   expect(maxKeyBytes, 'limits.maxKeyBytes').to.be.at.least(512)
   const keys = [...SEGMENTS.flatMap((name) => [`/${name}`, `/in/${name}/below`]), keyOf(512), keyOf(maxKeyBytes)]

@@ -3,7 +3,7 @@ import { expect } from 'chai'
 import { type Fence, isCoordinationError, parseToken, type Storage, type WriteOptions } from '../../spi/index.ts'
 import type { ConformanceCase, Given } from '../kit/case.ts'
 import type { Party } from '../kit/party.ts'
-import { client, parties } from './storage-clients.ts'
+import { calmParties, calmParty } from './storage-clients.ts'
 import { collect, expectValue, refusal } from './storage-steps.ts'
 
 export const storageFences: readonly ConformanceCase[] = [
@@ -28,7 +28,7 @@ export const storageFences: readonly ConformanceCase[] = [
 const WRITERS = 8
 
 async function fencing(given: Given): Promise<void> {
-  const [one, two, bystander] = await parties(given, 3)
+  const [one, two, bystander] = await calmParties(given, 3)
   const old = await leadBy(given, one, 'one')
   await one.storage.put('/kept', 'value')
   for (const [by, writer] of [one, two, bystander].entries()) {
@@ -58,7 +58,7 @@ async function fencing(given: Given): Promise<void> {
 }
 
 async function racing(given: Given): Promise<void> {
-  const [one, two] = await parties(given, 2)
+  const [one, two] = await calmParties(given, 2)
   for (let round = 0; round < given.scale(4, 40); round++) await raceForService(given, one, two, `service ${round}`)
 }
 
@@ -158,7 +158,7 @@ async function unfenced(storage: Storage): Promise<void> {
 }
 
 async function unsupported(given: Given): Promise<void> {
-  const { storage } = await client(given, 'A')
+  const { storage } = await calmParty(given, 'A')
   const version = await storage.put('/k', 'x')
   const fence = { service: 'service', token: 1n }
   await refusal('UNSUPPORTED', 'put with a fence', storage.put('/other', 'x', { fence }))

@@ -4,7 +4,7 @@ import { type Entry, isCoordinationError, type Version } from '../../spi/index.t
 import type { ConformanceCase, Given } from '../kit/case.ts'
 import { checkRegisters, type ReadOutput } from '../kit/linearizability-register.ts'
 import type { Party } from '../kit/party.ts'
-import { parties } from './storage-clients.ts'
+import { calmParties } from './storage-clients.ts'
 import { pick } from './storage-steps.ts'
 
 export const storageHistories: readonly ConformanceCase[] = [
@@ -27,7 +27,7 @@ interface RandomHistory {
 }
 
 async function randomHistories(given: Given): Promise<void> {
-  const clients = await parties(given, 6)
+  const clients = await calmParties(given, 6)
   const calm = { namespace: '/calm', keys: 3, each: given.scale(40, 1_000) }
   const refused = await operateAtRandom(given, clients, calm)
   expect(refused, 'calls that failed without any fault').to.deep.equal([])

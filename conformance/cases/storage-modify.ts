@@ -2,7 +2,7 @@
 import { expect } from 'chai'
 import { modify } from '../../spi/index.ts'
 import type { ConformanceCase, Given } from '../kit/case.ts'
-import { parties } from './storage-clients.ts'
+import { calmParties } from './storage-clients.ts'
 import { expectValue, failure } from './storage-steps.ts'
 
 export const storageModify: readonly ConformanceCase[] = [
@@ -10,7 +10,7 @@ export const storageModify: readonly ConformanceCase[] = [
 ]
 
 async function modifying(given: Given): Promise<void> {
-  const [one, two] = await parties(given, 2)
+  const [one, two] = await calmParties(given, 2)
   const { storage } = one
   const created = await modify(storage, '/k', (now) => (now === undefined ? 'created' : 'not absent'))
   await expectValue(two.storage, '/k', 'created', created?.version)

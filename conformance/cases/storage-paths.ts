@@ -2,7 +2,7 @@
 import { expect } from 'chai'
 import type { Storage } from '../../spi/index.ts'
 import type { ConformanceCase, Given } from '../kit/case.ts'
-import { client } from './storage-clients.ts'
+import { calmParty } from './storage-clients.ts'
 import { collect, expectValue } from './storage-steps.ts'
 
 export const storagePaths: readonly ConformanceCase[] = [
@@ -11,7 +11,7 @@ export const storagePaths: readonly ConformanceCase[] = [
 ]
 
 async function prefixes(given: Given): Promise<void> {
-  const { storage } = await client(given, 'A')
+  const { storage } = await calmParty(given, 'A')
   for (const key of ['/a/b', '/a/bc', '/a/b0', '/a/b/c', '/a/b!', '/a/b-c', '/ab/x', '/a.b'])
     await storage.put(key, key)
   await expectNames(storage, '/a', ['b', 'b!', 'b-c', 'b0', 'bc'])
@@ -36,8 +36,8 @@ async function prefixes(given: Given): Promise<void> {
 }
 
 async function impliedParents(given: Given): Promise<void> {
-  const { storage } = await client(given, 'A')
-  const other = await client(given, 'B')
+  const { storage } = await calmParty(given, 'A')
+  const other = await calmParty(given, 'B')
   await expectNames(storage, '/', [])
   await expectNames(storage, '/absent/namespace', [])
   await expectKeys(storage, '/absent/namespace', [])

@@ -2,7 +2,7 @@
 import { expect } from 'chai'
 import { isCoordinationError, type Storage } from '../../spi/index.ts'
 import type { ConformanceCase, Given } from '../kit/case.ts'
-import { client, parties } from './storage-clients.ts'
+import { calmParties, calmParty } from './storage-clients.ts'
 import { countTogether, expectSum } from './storage-counter.ts'
 import {
   collect,
@@ -32,7 +32,7 @@ export const storageRaces: readonly ConformanceCase[] = [
 ]
 
 async function readAfterWrite(given: Given): Promise<void> {
-  const [writer, reader] = await parties(given, 2)
+  const [writer, reader] = await calmParties(given, 2)
   await inParallel(
     numbered('/k', given.scale(48, 500)),
     async (key, number) => {
@@ -57,14 +57,14 @@ async function readAfterWrite(given: Given): Promise<void> {
 }
 
 async function noLinearizableReads(given: Given): Promise<void> {
-  const { storage } = await client(given, 'A')
+  const { storage } = await calmParty(given, 'A')
   const read = storage.fetch('/k', { consistency: 'linearizable' })
   await refusal('UNSUPPORTED', 'a linearizable read', read)
 }
 
 /** The writer counts up the first key and then the second: whoever has read the second must find the first as high. */
 async function neverBack(given: Given): Promise<void> {
-  const [writer, ...readers] = await parties(given, 3)
+  const [writer, ...readers] = await calmParties(given, 3)
   await writer.storage.put('/first', '0')
   await writer.storage.put('/second', '0')
   const rounds = given.scale(40, 2_000)
@@ -91,7 +91,7 @@ async function neverBack(given: Given): Promise<void> {
 }
 
 async function sharedCounter(given: Given): Promise<void> {
-  const clients = await parties(given, given.scale(8, 16))
+  const clients = await calmParties(given, given.scale(8, 16))
   const counted = await countTogether(given, clients, { key: '/counter', each: given.scale(10, 250) })
   // a machine that is too busy may leave some in doubt
   const most = clients.length * given.scale(10, 250) * 0.9
@@ -100,7 +100,7 @@ async function sharedCounter(given: Given): Promise<void> {
 }
 
 async function racingPuts(given: Given): Promise<void> {
-  const clients = await parties(given, given.scale(4, 16))
+  const clients = await calmParties(given, given.scale(4, 16))
   const attempts = Array.from({ length: 16 }, (_, at) => ({ by: clients[at % clients.length], value: `value ${at}` }))
   for (const key of numbered('/race', given.scale(4, 20))) {
     const puts = attempts.map(async ({ by, value }) => by?.storage.put(key, value, patient(given)))
@@ -119,7 +119,7 @@ async function fail({ reason }: PromiseRejectedResult): Promise<never> {
 }
 
 async function deleteOrUpdate(given: Given): Promise<void> {
-  const [one, two] = await parties(given, 2)
+  const [one, two] = await calmParties(given, 2)
   await inParallel(
     numbered('/race', given.scale(30, 300)),
     async (key) => {
@@ -148,7 +148,7 @@ async function deleteOrUpdate(given: Given): Promise<void> {
 
 /** Each on keys of its own, many calls at once, all names and values telling whose they are. */
 async function noCrossTalk(given: Given): Promise<void> {
-  const clients = await parties(given, given.scale(10, 50))
+  const clients = await calmParties(given, given.scale(10, 50))
   const rounds = given.scale(4, 20)
   const work = async (storage: Storage, own: string) => {
     const keys = numbered(own, rounds)

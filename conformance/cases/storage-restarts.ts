@@ -2,7 +2,7 @@
 import { expect } from 'chai'
 import { isCoordinationError, type Storage, type Version, type WriteOptions } from '../../spi/index.ts'
 import type { ConformanceCase, Given } from '../kit/case.ts'
-import { client } from './storage-clients.ts'
+import { calmParty } from './storage-clients.ts'
 import { deleteAll, expectValue, inParallel, numbered, patient, refusal } from './storage-steps.ts'
 
 export const storageRestarts: readonly ConformanceCase[] = [
@@ -18,7 +18,7 @@ export const storageRestarts: readonly ConformanceCase[] = [
 ]
 
 async function restart(given: Given): Promise<void> {
-  const { storage } = await client(given, 'A')
+  const { storage } = await calmParty(given, 'A')
   const keys = numbered('/kept', given.scale(50, 1_000))
   const binary = Uint8Array.from({ length: 256 }, (_, byte) => byte)
   const first = await inParallel(keys, (key) => storage.put(key, key, patient(given)))
@@ -35,7 +35,7 @@ async function restart(given: Given): Promise<void> {
 
   const limit = 10 * given.T + given.graceMs
   await given.until('the client that was connected writes again', () => writable(storage), limit)
-  const fresh = await given.until('a new client gets in', () => orNotYet(client(given, 'B')), limit)
+  const fresh = await given.until('a new client gets in', () => orNotYet(calmParty(given, 'B')), limit)
   for (const reader of [storage, fresh.storage]) {
     await inParallel(keys, async (key, at) => {
       await expectValue(reader, key, at % 2 === 0 ? binary : `${key} updated`, versions[at])

@@ -2,7 +2,7 @@
 import { expect } from 'chai'
 import { compareKeys, type Entry, type Storage } from '../../spi/index.ts'
 import type { ConformanceCase, Given } from '../kit/case.ts'
-import { client } from './storage-clients.ts'
+import { calmParty } from './storage-clients.ts'
 import { collect, expectValue, failure, inParallel, numbered, patient, putAll } from './storage-steps.ts'
 
 export const storageScans: readonly ConformanceCase[] = [
@@ -16,8 +16,8 @@ export const storageScans: readonly ConformanceCase[] = [
 ]
 
 async function scanning(given: Given): Promise<void> {
-  const writer = await client(given, 'A')
-  const { storage } = await client(given, 'B')
+  const writer = await calmParty(given, 'A')
+  const { storage } = await calmParty(given, 'B')
   const keys = numbered('/all', given.scale(3_000, 50_000))
   await putAll(given, writer.storage, ['/al', '/all', '/all0', '/b'], 'outside')
   await putAll(given, writer.storage, keys, '0')
@@ -102,8 +102,8 @@ function numberIn(entry: Entry | undefined): number {
 }
 
 async function manyChildren(given: Given): Promise<void> {
-  const { storage } = await client(given, 'A')
-  const other = await client(given, 'B')
+  const { storage } = await calmParty(given, 'A')
+  const other = await calmParty(given, 'B')
   const keys = numbered('/many', given.scale(1_000, 2_000))
   const deep = keys.filter((_, at) => at % 10 === 0).flatMap((key) => [`${key}/a`, `${key}/b/c`])
   await putAll(given, storage, [...keys.filter((_, at) => at % 20 !== 0), ...deep, '/manyx', '/man/y'], 'x')

@@ -3,7 +3,7 @@ import { expect } from 'chai'
 import type { ErrorCode, Storage, StorageOp } from '../../spi/index.ts'
 import { isCoordinationError } from '../../spi/index.ts'
 import type { ConformanceCase, Given } from '../kit/case.ts'
-import { client, type Parties, parties } from './storage-clients.ts'
+import { calmParties, calmParty, type Parties } from './storage-clients.ts'
 import { collect, entryOf, expectValue, numbered, patient, refusal } from './storage-steps.ts'
 
 export const storageTransactions: readonly ConformanceCase[] = [
@@ -18,7 +18,7 @@ export const storageTransactions: readonly ConformanceCase[] = [
 ]
 
 async function transactions(given: Given): Promise<void> {
-  const clients = await parties(given, 4)
+  const clients = await calmParties(given, 4)
   const [one, two] = clients
   await allOfIt(one.storage, two.storage)
   await noneOfIt(one.storage, two.storage)
@@ -28,7 +28,7 @@ async function transactions(given: Given): Promise<void> {
 }
 
 async function unsupported(given: Given): Promise<void> {
-  const { storage } = await client(given, 'A')
+  const { storage } = await calmParty(given, 'A')
   await refusal('UNSUPPORTED', 'transact', storage.transact([{ op: 'put', key: '/k', data: 'x' }]))
   await expectValue(storage, '/k', undefined)
 }
