@@ -85,6 +85,8 @@ export class Cluster {
   ): Promise<ServerStream<Q, R>> {
     return this.#run(READ, call, async (connection, limits) => {
       const { stream, errorOf } = await connection.stream(open, limits)
+      // another server was faster
+      if (limits.signal.aborted) stream.cancel()
       return {
         stream,
         errorOf: (error: Error) =>

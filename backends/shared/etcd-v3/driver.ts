@@ -1,5 +1,12 @@
 /** The driver of a store that speaks etcd's v3 API: etcd itself, and keta. */
-import type { Capabilities, Entry, FencingToken, PluginContext } from '../../../spi/index.ts'
+import {
+  type Capabilities,
+  type Entry,
+  type FencingToken,
+  isCoordinationError,
+  type PluginContext,
+} from '../../../spi/index.ts'
+import { backoffMs, sleep } from '../../../spi/helpers/backoff.ts'
 import type {
   Call,
   Commit,
@@ -42,25 +49,40 @@ const MAX_KEY_BYTES = 1024
 const MAX_LAG_MS = 1000
 
 /**
- * Connects, and asks for the shortest time to live that is granted.
+ * Connects, and asks for the shortest time to live that is granted; again and again until the time is up.
  * @throws CoordinationError CONNECTION, TIMEOUT, AUTHENTICATION, AUTHORIZATION
  */
 export async function openEtcdDriver(options: EtcdDriverOptions, call: Call): Promise<StoreDriver> {
-  const { context } = options
-  const cluster = new Cluster({ ...options, attemptMs: context.sessionTimeoutMs })
+  const { clock, random, sessionTimeoutMs } = options.context
+  const cluster = new Cluster({ ...options, attemptMs: sessionTimeoutMs })
+  const until = clock.now() + call.timeoutMs
   try {
-    const reader = new Reader(cluster)
-    const layout = new Layout(options.prefix, context.clusterId)
-    // whoever may not read what is ours learns it here, not at the first write
-    const ours = { ...layout.values('/', '0'), limit: 1, keys_only: true }
-    await reader.range(ours, { ...call, consistency: 'linearizable' })
-    const minTtlMs = await new Leases(cluster).shortestTtlMs(call)
-    return new EtcdDriver(options, cluster, reader, minTtlMs)
+    // with one cluster for all attempts: a channel that grpc-js closes between two attempts to connect makes the second
+    // all the same, and nobody closes the connection then
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await open(options, cluster, { ...call, timeoutMs: Math.max(1, until - clock.now()) })
+      } catch (error) {
+        const pauseMs = backoffMs(attempt, random)
+        if (!isCoordinationError(error, 'CONNECTION') || clock.now() + pauseMs >= until) throw error
+        await sleep(clock, pauseMs, call.signal)
+      }
+    }
   } catch (error) {
     cluster.close()
     await options.release?.()
     throw error
   }
+}
+
+async function open(options: EtcdDriverOptions, cluster: Cluster, call: Call): Promise<StoreDriver> {
+  const reader = new Reader(cluster)
+  const layout = new Layout(options.prefix, options.context.clusterId)
+  // whoever may not read what is ours learns it here, not at the first write
+  const ours = { ...layout.values('/', '0'), limit: 1, keys_only: true }
+  await reader.range(ours, { ...call, consistency: 'linearizable' })
+  const minTtlMs = await new Leases(cluster).shortestTtlMs(call)
+  return new EtcdDriver(options, cluster, reader, minTtlMs)
 }
 
 class EtcdDriver implements StoreDriver {
