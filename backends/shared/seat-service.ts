@@ -3,8 +3,9 @@
  * their state, and the end of all that with the session or on closing.
  */
 import { CoordinationError, type ListenOptions, type LossReason, type OpOptions } from '../../spi/index.ts'
-import { reasonOf, sleep } from '../../spi/helpers/backoff.ts'
+import { reasonOf } from '../../spi/helpers/backoff.ts'
 import type { Follow, FollowSink, Seat, Seated } from './driver.ts'
+import { inTime } from './in-time.ts'
 import type { Kernel, LiveSession } from './kernel.ts'
 import { ListenerQueue } from './listener-queue.ts'
 import type { Claim, ClaimHost } from './claim-options.ts'
@@ -93,18 +94,14 @@ export abstract class SeatService<L extends object, S> extends Service implement
   }
 
   protected override async release(): Promise<void> {
-    const { clock, sessionTimeoutMs } = this.kernel.context
+    const { context } = this.kernel
+    const { what } = this.#options
     const claims = [...this.claims.values()]
-    const within = (ms: number, all: Promise<unknown>[]) =>
-      Promise.race([Promise.allSettled(all), sleep(clock, ms, undefined)])
-    await within(
-      sessionTimeoutMs * LISTENERS_PART,
-      claims.map((claim) => claim.giveUp('closed')),
-    )
-    await within(
-      Math.min(sessionTimeoutMs, LONGEST_FAREWELL_MS),
-      claims.map((claim) => claim.released()),
-    )
+    const told = Promise.allSettled(claims.map((claim) => claim.giveUp('closed')))
+    await inTime(context, `telling the listeners of ${what}`, told, context.sessionTimeoutMs * LISTENERS_PART)
+    const released = Promise.allSettled(claims.map((claim) => claim.released()))
+    const farewellMs = Math.min(context.sessionTimeoutMs, LONGEST_FAREWELL_MS)
+    await inTime(context, `leaving the seats of ${what}`, released, farewellMs)
     this.#dependence[Symbol.dispose]()
     this.watch.close()
     await this.queue.close()
