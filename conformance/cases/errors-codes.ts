@@ -261,7 +261,7 @@ async function wrongCredentials(given: Given): Promise<void> {
   const wrong = { ...given.properties(link), ...given.hooks.wrongCredentials }
   const { lines, logger } = keepLog()
   const starting = load(given, await given.serverProperties(link), { config: wrong, logger })
-  const outcome = await settlesWithin('a start with wrong credentials', 2 * given.T, starting)
+  const outcome = await settlesWithin('a start with wrong credentials', 4 * given.T, starting)
   if (outcome.is === 'resolved' || !isCoordinationError(outcome.error, 'AUTHENTICATION')) {
     throw new Error(
       `a start with wrong credentials must be rejected with AUTHENTICATION, but it was ${describe(outcome)}`,

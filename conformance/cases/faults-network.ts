@@ -8,6 +8,7 @@ import { type ChurnArgs, type Footprints, grown } from './lifecycle-churn.ts'
 import { keepLog, load, settled } from './lifecycle-steps.ts'
 import { parties } from './storage-clients.ts'
 import { countTogether, expectSum } from './storage-counter.ts'
+import { patient } from './storage-steps.ts'
 
 export const faultsNetwork: readonly ConformanceCase[] = [
   {
@@ -92,7 +93,7 @@ async function startAt(given: Given, endpoints: readonly string[], death: string
   const link = await given.link()
   const file = await given.serverProperties(link)
   const config = given.harness.properties(endpoints)
-  const starting = load(given, file, { config, logger: keepLog().logger }, { timeoutMs: 5 * given.T })
+  const starting = load(given, file, { config, logger: keepLog().logger }, patient(given))
   const outcome = await settled(starting)
   if (outcome.is === 'rejected') {
     throw new Error(`with a first address that ${death} no living server was found`, { cause: outcome.error })

@@ -302,7 +302,7 @@ async function awaitUsing(given: Given): Promise<void> {
   const b = await given.party('B')
   const file = await given.serverProperties(await given.link(), { sessionTtlMs: 10 * given.T })
   const escaped = await useAndLeave(given, file, b)
-  await refusal('CLOSED', 'fetch after `await using`', escaped.getStorage().fetch('/k'))
+  await refusal('CLOSED', 'fetch after `await using`', fetchAnything(escaped))
   const { maxLagMs } = given.capabilities.notifications
   await given.until(
     'nothing is left of a client that was used up',

@@ -17,7 +17,7 @@ import { findPlugin, type FoundPlugin, loadPlugin, parseProperties } from '../..
 import type { Given } from '../kit/case.ts'
 import type { Link } from '../kit/link.ts'
 import { propertiesText } from '../kit/properties-text.ts'
-import { show } from './storage-steps.ts'
+import { patient, show } from './storage-steps.ts'
 
 export interface Services {
   readonly storage: Storage
@@ -189,7 +189,7 @@ export function keepLog(): { readonly lines: unknown[]; readonly logger: NonNull
 
 /** Loaded as a broker would; shut down after the case. */
 export async function load(given: Given, ...args: Parameters<typeof loadPlugin>): Promise<PluginLocator> {
-  const [server, host = { logger: keepLog().logger }, options] = args
+  const [server, host = { logger: keepLog().logger }, options = patient(given)] = args
   const locator = await loadPlugin(server, host, options)
   given.after(() => locator.shutdown())
   return locator
