@@ -12,7 +12,7 @@ export interface ConformanceOptions {
   readonly seed?: string
   /** How many cases run side by side. Default 4. */
   readonly concurrency?: number
-  /** Where histories of failed cases are saved. Else `KETA_CONFORMANCE_HISTORY`; default: below the temporary folder. */
+  /** Where histories of failed cases are saved. Else `KETA_CONFORMANCE_HISTORY`; default: below the temporary one. */
   readonly historyFolder?: string
   /** Where the report is written. Else `KETA_CONFORMANCE_REPORT`; default: nowhere. */
   readonly reportFolder?: string

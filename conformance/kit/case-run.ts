@@ -1,4 +1,5 @@
 /** One case from its start to its outcome: its time limit, its end, and what is kept of a failure. */
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { BackendHarness } from '../harness.ts'
 import type { AgentPool } from './agent-pool.ts'
 import { afterRunning, type CaseOutcome, type Failure } from './outcome.ts'
@@ -30,6 +31,9 @@ const CLOSE_SLACK_MS = 5_000
 /** How long a case that was given up may take to notice. */
 const NOTICE_MS = 2_000
 const LOG_LINES_KEPT = 30
+const STALL_RESOLUTION_MS = 10
+/** Of a session's time to live: clients of this process may have lost theirs for no fault of the backend. */
+const NOTABLE_STALL = 0.2
 
 /** @param planned is one that can be run. */
 export function runCase(planned: PlannedCase, setup: CaseSetup): RunningCase {
@@ -48,6 +52,8 @@ async function outcomeOf(planned: PlannedCase, setup: CaseSetup, strays: readonl
   const about = { caseId: planned.id, seed, scale, closeLimitMs, signal: over.signal }
   const workplace = new Workplace({ harness, pool, ...about })
   const errors: Error[] = []
+  const stalls = monitorEventLoopDelay({ resolution: STALL_RESOLUTION_MS })
+  stalls.enable()
   const body = Promise.resolve().then(() => planned.run?.(workplace.given))
   try {
     await withinLimit(limitOf(planned, setup), body, workplace)
@@ -59,6 +65,11 @@ async function outcomeOf(planned: PlannedCase, setup: CaseSetup, strays: readonl
   if (await isPending(body))
     errors.push(new Error('it goes on although it was given up and all its clients are closed'))
   errors.push(...strays)
+  stalls.disable()
+  const stalledMs = Math.round(stalls.max / 1e6)
+  if (errors.length > 0 && stalledMs > harness.sessionTtlMs * NOTABLE_STALL) {
+    errors.push(new Error(`meanwhile this process stood still for up to ${stalledMs} ms: is the machine too busy?`))
+  }
   const failure = errors.length === 0 ? undefined : failureOf(planned, setup, workplace, errors)
   return afterRunning(planned, failure, Math.round(machineNow() - start))
 }

@@ -198,6 +198,21 @@ describe('a link', () => {
     await echoes(await dialAgain(() => dial(first)))
   })
 
+  it('leaves no socket behind, however often it is cut', async () => {
+    const sockets = () => process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length
+    const before = sockets()
+    const link = await echoLink()
+    const clients = await Promise.all(Array.from({ length: 8 }, () => dial(link.endpoints[0])))
+    for (const client of clients) await echoes(client)
+    for (const client of clients.slice(0, 4)) client.end()
+    link.cut()
+    link.resetAll()
+    link.cut()
+    await link.close()
+    await Promise.all(clients.map(({ over }) => over))
+    await until(() => sockets() === before)
+  })
+
   it('counts the connections that clients hold', async () => {
     const link = await echoLink()
     const [one, two] = [await dial(link.endpoints[0]), await dial(link.endpoints[0])]

@@ -7,6 +7,7 @@ import { randomInt } from 'node:crypto'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { Carrier } from './carrier.ts'
 import type { Direction } from './link.ts'
+import { resetSocket } from './reset-socket.ts'
 
 /** What holds at this moment for all connections through a proxy. */
 export interface Weather {
@@ -179,8 +180,8 @@ class Connection {
   reset(): void {
     this.#toServer.stop()
     this.#toClient.stop()
-    this.#client.resetAndDestroy()
-    this.#server?.resetAndDestroy()
+    resetSocket(this.#client)
+    if (this.#server !== undefined) resetSocket(this.#server)
     this.#end()
   }
 

@@ -112,7 +112,8 @@ function nextEvent(
     const timer = setTimeout(() => {
       const seen = agent.events.slice(from).filter(({ type }) => type !== 'log')
       const last = seen.slice(-5).map(({ at: _at, ...event }) => briefly(event))
-      const message = `no such event of ${name} within ${withinMs} ms; since then, the last ones: ${last.join(' ') || 'none'}`
+      const told = last.join(' ') || 'none'
+      const message = `no such event of ${name} within ${withinMs} ms; since then, the last ones: ${told}`
       settle(() => reject(new Error(message)))
     }, withinMs)
     const settle = (how: () => void) => {

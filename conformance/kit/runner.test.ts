@@ -143,7 +143,7 @@ describe('the runner', () => {
     expect(outcome.failure?.message).to.equal('not over after 250 ms; it was waiting for: hell freezes over')
   })
 
-  it('tells of a client that does not shut down, of connections left open, and of what was to be done after', async () => {
+  it('tells of a client that does not shut down, of connections left open, of what was left undone', async () => {
     const leak = await outcomeOf(async (given) => {
       await given.party('A', { properties: { 'fake.shutdown': 'leak' } })
       given.after(() => expect.fail('not tidy'))
@@ -197,6 +197,29 @@ describe('the runner', () => {
     expect(one?.slice(0, 2)).not.to.deep.equal(different?.slice(0, 2))
     expect(new Set([one?.[2], other?.[2], again?.[2]]).size).to.equal(3)
     expect([one?.[3], again?.[3]]).to.deep.equal([1, 2])
+  })
+
+  it('says of a failure when the machine was too busy', async () => {
+    const { failure } = await outcomeOf(async ({ until }) => {
+      await until(
+        'the first turn',
+        () =>
+          new Promise<boolean>((resolve) => {
+            setTimeout(() => resolve(true), 30)
+          }),
+      )
+      const end = performance.now() + 120
+      while (performance.now() < end);
+      await until(
+        'the next turn',
+        () =>
+          new Promise<boolean>((resolve) => {
+            setTimeout(() => resolve(true), 30)
+          }),
+      )
+      expect.fail('on purpose')
+    })
+    expect(failure?.message).to.match(/^on purpose\nand: meanwhile this process stood still for up to 1\d\d ms/)
   })
 
   it('runs cases side by side, and those that must be alone after them, one at a time', async () => {
