@@ -4,9 +4,12 @@ import { join } from 'node:path'
 import { isCoordinationError } from '../../spi/index.ts'
 import type { History, Operation } from './history.ts'
 import { machineNow } from './machine-time.ts'
+import type { RemoteEvent } from './party.ts'
 import type { Waits } from './waits.ts'
 
 export interface RecordedHistory extends History {
+  /** A callback in another process. */
+  addEvent(process: string, event: RemoteEvent): void
   /** Writes everything, one JSON object a line, in the order of invocation. @returns the path. */
   save(folder: string, name: string): string
 }
@@ -44,6 +47,9 @@ export function recordHistory(waits: Pick<Waits, 'track'>): RecordedHistory {
     },
     note(about) {
       notes.push({ at: machineNow(), about })
+    },
+    addEvent(process, { at, type, ...about }) {
+      notes.push({ at, about: { process, event: type, ...about } })
     },
     save(folder, name) {
       const lines = [

@@ -106,8 +106,9 @@ describe('the runner', () => {
   })
 
   it('fails a case that throws, and keeps what happened', async () => {
-    const { state, failure } = await outcomeOf(async ({ history, party }) => {
+    const { state, failure } = await outcomeOf(async ({ history, party, process: startProcess }) => {
       const { storage } = await party('A')
+      await startProcess('B')
       const hanging = once(new EventTarget(), 'never')
       await history.record({ process: 'A', op: 'put', key: '/k', input: 1n }, () => storage.put('/k', 'v'))
       await history
@@ -120,12 +121,16 @@ describe('the runner', () => {
     expect(state).to.equal('failed')
     expect(failure?.message).to.equal('on purpose')
     expect(failure?.stack).to.include('runner.test.ts')
-    expect(failure?.logged).to.deep.equal(['A: info: started {"by":"the kit"}'])
+    const logged = ['A: info: started {"by":"the kit"}', 'B: info: started {"by":"a file"}']
+    expect(failure?.logged).to.deep.equal(logged)
     const lines = readFileSync(failure?.history ?? '', 'utf8')
       .trimEnd()
       .split('\n')
     const parsed = lines.map((line) => JSON.parse(line) as Record<string, unknown>)
-    expect(parsed).to.have.lengthOf(4)
+    expect(parsed).to.have.lengthOf(5)
+    const times = parsed.map(({ at, invokedAt }) => Number(at ?? invokedAt))
+    expect(times).to.deep.equal([...times].sort((a, b) => a - b))
+    expect(parsed.shift()).to.include({ type: 'note', process: 'B', event: 'log' })
     expect(parsed[0]).to.include({ type: 'operation', process: 'A', op: 'put', input: '1n', output: '1' })
     expect(parsed[1]).to.include({ error: 'KEY_EXISTS (effect none): /k is there' })
     expect(parsed.map(({ returnedAt }) => returnedAt)).to.include('never')

@@ -109,7 +109,7 @@ export class Workplace {
     for (const { name, events } of this.#remotes) {
       for (const event of events) {
         if (event.type === 'unhandled') problems.push(`${name}: an error that nobody caught: ${event.error}`)
-        this.history.note({ process: name, event: event.type, ...event })
+        this.history.addEvent(name, event)
       }
     }
     if (this.#folder !== undefined) await rm(await this.#folder, { recursive: true, force: true })
