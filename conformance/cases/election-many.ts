@@ -175,7 +175,7 @@ async function neverBack(given: Given): Promise<void> {
   }
   isOver = true
   await readers.result
-  expect(wrong, 'leaders that were read after they had been replaced').to.deep.equal([])
+  if (wrong.length > 0) expect.fail(`leaders were read after they had been replaced: ${wrong.slice(0, 5).join('; ')}`)
 }
 
 async function unsupportedReads(given: Given): Promise<void> {

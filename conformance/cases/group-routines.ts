@@ -16,7 +16,10 @@ export interface MembershipEnd {
   readonly toldAt: number
 }
 
-/** Joins as an id that it has not had before, and returns when that membership is over: when the signal said so, and when the listener did. */
+/**
+ * Joins as an id that it has not had before, and returns when that membership is over: when the signal said so, and
+ * when the listener did.
+ */
 async function memberUntilLost({ group: groupOf }: AgentWorld, { group, id }: MemberArgs): Promise<MembershipEnd> {
   const client = groupOf(group)
   const loop = watchLoop()

@@ -18,8 +18,8 @@ export const GROUP = 'brokers'
 export const SLACK_MS = 1_000
 
 /**
- * Of clients that are many, or asked all the time: a process that is busy with all of them must not lose their sessions,
- * which are not the subject.
+ * Of clients that are many, or asked all the time: a process that is busy with all of them must not lose their
+ * sessions, which are not the subject.
  */
 export function steady({ T }: Given): PartyOptions {
   return { sessionTtlMs: 3 * T }
