@@ -1,4 +1,6 @@
-/** The driver of the reference store: names what the port asks for in the store's terms, and its answers in the SPI's. */
+/**
+ * The driver of the reference store: names what the port asks for in the store's terms, and its answers in the SPI's.
+ */
 import { randomUUID } from 'node:crypto'
 import {
   type Capabilities,

@@ -2,7 +2,8 @@
 /**
  * `node serve.js --listen HOST:PORT [--data FILE]`: the reference store as a process. Passwords come from the
  * environment, where other users of the machine cannot read them: KETA_MEMORY_PASSWORD, and for clients that may not
- * touch one cluster KETA_MEMORY_RESTRICTED_PASSWORD with KETA_MEMORY_FORBIDDEN_CLUSTER. Prints one line when it listens.
+ * touch one cluster KETA_MEMORY_RESTRICTED_PASSWORD with KETA_MEMORY_FORBIDDEN_CLUSTER. Prints one line when it
+ * listens.
  */
 import { parseArgs } from 'node:util'
 import { type AccessRules, serveStore } from './server.ts'

@@ -14,8 +14,8 @@ export interface RevisionSource<T> {
   snapshot(signal: AbortSignal): Promise<{ readonly at: bigint; readonly all: ReadonlyMap<string, T> }>
   /**
    * Tells of all changes from the revision `from` on, in order; a revision's changes are not spread over two calls.
-   * Ends only by rejecting: with {@link CompactedError} if the store has forgotten `from`, with CoordinationError if the
-   * watch broke off, after the signal's abort with anything.
+   * Ends only by rejecting: with {@link CompactedError} if the store has forgotten `from`, with CoordinationError if
+   * the watch broke off, after the signal's abort with anything.
    */
   watch(from: bigint, sink: RevisionSink<T>, signal: AbortSignal): Promise<never>
 }

@@ -251,7 +251,7 @@ describe('GroupClient', () => {
   })
 
   for (const autoRejoin of [true, false]) {
-    it(`${autoRejoin ? 'comes back' : 'stays out'} after the session is lost, if autoRejoin is ${autoRejoin}`, async () => {
+    it(`${autoRejoin ? 'comes back' : 'stays out'} after a lost session with autoRejoin ${autoRejoin}`, async () => {
       const store = makeStore()
       const a = await makeClient(store)
       const first = await join(store, a, '1', { autoRejoin })

@@ -37,7 +37,8 @@ interface Running {
 }
 
 /**
- * A subclass is a PluginLocatorClass: it has `static readonly apiVersion = API_VERSION` and `static readonly configDef`.
+ * A subclass is a PluginLocatorClass: it has `static readonly apiVersion = API_VERSION` and
+ * `static readonly configDef`.
  */
 export abstract class AbstractPluginLocator implements PluginLocator {
   readonly #closing = new AbortController()

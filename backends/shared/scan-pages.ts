@@ -6,7 +6,9 @@ import type { Kernel } from './kernel.ts'
 
 const PAGE_SIZE = 500
 
-/** The entries below a namespace, ascending. The time limit is that of each page: the loop's body is slow as it likes. */
+/**
+ * The entries below a namespace, ascending. The time limit is that of each page: the loop's body is slow as it likes.
+ */
 export async function* scanEntries(
   kernel: Kernel,
   namespace: string,

@@ -1,13 +1,13 @@
 /**
- * What the store tells of the seats of one group or service: to our claims, to whoever shows the state to listeners, and
- * to the one who clears away ghosts.
+ * What the store tells of the seats of one group or service: to our claims, to whoever shows the state to listeners,
+ * and to the one who clears away ghosts.
  *
  * A ghost is a seat of our live session that no claim of ours owns: the request of an aborted join, or a repeated one,
  * that came to the store late. Nobody would ever leave it, for its session lives on.
  *
  * A follow is a line: asked ─reset─▶ active ─reset…─▶ closed. Of two lines the younger, once active, takes the place of
- * the older: its first state is not older than its opening, which is what a listener needs that comes later. A line that
- * failed leaves its place; all who wait for it hear why.
+ * the older: its first state is not older than its opening, which is what a listener needs that comes later. A line
+ * that failed leaves its place; all who wait for it hear why.
  */
 import { type Deferred, deferred } from './deferred.ts'
 import type { Follow, FollowSink, Seat, Seated } from './driver.ts'

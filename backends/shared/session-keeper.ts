@@ -5,10 +5,11 @@
  * unopened ─open─▶ live: connected ⇄ suspended ─deadline, or the store's word─▶ lost ─reopened─▶ live …; any ─▶ closed
  *
  * - connected → suspended: an attempt to renew has failed or is overdue; back with the first that succeeds.
- * - live → lost: whoever notices first that the deadline has passed (the timer, a renewal's reply, a call that needs the
- *   session), or that the store knows the session no more. From the deadline on no acknowledgement counts.
- * - On loss, at once and in this order: the incarnation is over, all dependants abort their signals, their listeners are
- *   called; when those are done the session's own hear of it. Meanwhile a new one is opened, however long that takes.
+ * - live → lost: whoever notices first that the deadline has passed (the timer, a renewal's reply, a call that needs
+ *   the session), or that the store knows the session no more. From the deadline on no acknowledgement counts.
+ * - On loss, at once and in this order: the incarnation is over, all dependants abort their signals, their listeners
+ *   are called; when those are done the session's own hear of it. Meanwhile a new one is opened, however long that
+ *   takes.
  */
 import { CoordinationError, type OpOptions, type Session, type SessionListener } from '../../spi/index.ts'
 import { sleep } from '../../spi/helpers/backoff.ts'

@@ -8,8 +8,8 @@ const NO_ANSWER = new Set(['CONNECTION', 'TIMEOUT', 'OVERLOADED'])
 const FIRST_PART = 1 / 3
 
 /**
- * Of something that may safely be done twice. Not ended by closing: only by `signal`, with its reason, or by the store's
- * refusal.
+ * Of something that may safely be done twice. Not ended by closing: only by `signal`, with its reason, or by the
+ * store's refusal.
  */
 export async function untilKnown<T>(
   kernel: Kernel,

@@ -38,7 +38,9 @@ export function parseProperties(text: string): PropertiesFile {
       continue
     }
     const earlier = properties.get(name)
-    if (earlier !== undefined) repeated.push({ line, message: `${name} stands on line ${earlier.line} too; this one counts` })
+    if (earlier !== undefined) {
+      repeated.push({ line, message: `${name} stands on line ${earlier.line} too; this one counts` })
+    }
     properties.set(name, { value, line })
   }
   return { properties, problems, repeated }

@@ -120,7 +120,9 @@ export class Changes implements ChangeSource {
     return opened
   }
 
-  /** What a key means, and what stands there. A record that nobody can read is as good as none, and somebody's fault. */
+  /**
+   * What a key means, and what stands there. A record that nobody can read is as good as none, and somebody's fault.
+   */
   #named<T, V extends IKeyValue | undefined>(
     subject: Subject<T>,
     key: IKeyValue,

@@ -1,6 +1,6 @@
 /**
- * One server: one channel of our own, with npm etcd3's generated clients on it. Of etcd3 only those are used; nothing of
- * its own handling of faults, hosts and tokens takes part (docs/decisions/0008).
+ * One server: one channel of our own, with npm etcd3's generated clients on it. Of etcd3 only those are used; nothing
+ * of its own handling of faults, hosts and tokens takes part (docs/decisions/0008).
  */
 import {
   Channel,

@@ -1,6 +1,6 @@
 /**
- * What stands in the key of a seat: JSON, so that an operator can read it. Data that are text stand there as text, others
- * in base64.
+ * What stands in the key of a seat: JSON, so that an operator can read it. Data that are text stand there as text,
+ * others in base64.
  */
 import { CoordinationError, toText } from '../../../spi/index.ts'
 import type { Holder } from '../driver.ts'
