@@ -24,11 +24,14 @@ export interface AdminOptions {
 const PATIENCE_MS = 10_000
 
 export function adminOf(servers: readonly TestServer[], options: AdminOptions = {}): Admin {
-  const etcd = new Etcd3({
-    hosts: servers.map(({ endpoint }) => endpoint),
-    defaultCallOptions: ({ isStream }) => (isStream ? {} : { deadline: Date.now() + PATIENCE_MS }),
-    ...(options.auth && { auth: options.auth }),
-  })
+  const connect = (hosts: string[]) =>
+    new Etcd3({
+      hosts,
+      defaultCallOptions: ({ isStream }) => (isStream ? {} : { deadline: Date.now() + PATIENCE_MS }),
+      ...(options.auth && { auth: options.auth }),
+    })
+  const etcd = connect(servers.map(({ endpoint }) => endpoint))
+  const each = servers.map(({ endpoint }) => connect([endpoint]))
   const remove = async (clusterId: string, seat: Seat) => {
     await etcd.kv.deleteRange({ key: new Layout(options.prefix ?? '', clusterId).seat(seat) })
   }
@@ -46,12 +49,14 @@ export function adminOf(servers: readonly TestServer[], options: AdminOptions = 
         await etcd.kv.compact({ revision: header.revision, physical: true })
       },
       usage: async () => {
-        const { leases } = await etcd.leaseClient.leaseLeases()
+        // of every server, so that our own connections are the same at each time
+        const answers = await Promise.all(each.map((one) => one.leaseClient.leaseLeases()))
+        const leases = answers[0]?.leases ?? []
         const connections = connectionsTo(servers)
         return { sessions: leases.length, ...(connections !== undefined && { connections }) }
       },
     },
-    close: () => etcd.close(),
+    close: () => [etcd, ...each].forEach((one) => one.close()),
   }
 }
 

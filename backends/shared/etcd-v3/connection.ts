@@ -65,6 +65,9 @@ const CHANNEL_OPTIONS = {
   'grpc.enable_http_proxy': 0,
 }
 
+/** Longer than from one attempt to connect to the next. */
+const LINGER_MS = 1000
+
 /** Fails as the request fails, and does nothing about it. */
 const NO_POLICY = {
   onSuccess: () => ({ dispose: () => undefined }),
@@ -131,8 +134,25 @@ export class Connection {
 
   /** What is under way may still end by itself. */
   close(): void {
+    if (this.#closed) return
     this.#closed = true
-    this.#channel.close()
+    // a channel that is closed between two attempts to connect makes the second all the same, and nobody then closes
+    // what it opens
+    let isOver = false
+    const over = () => {
+      isOver = true
+      timer[Symbol.dispose]()
+      this.#channel.close()
+    }
+    const timer = this.#clock.setTimeout(over, LINGER_MS)
+    const look = () => {
+      if (isOver) return
+      const state = this.#channel.getConnectivityState(false)
+      const { CONNECTING, TRANSIENT_FAILURE } = connectivityState
+      if (state !== CONNECTING && state !== TRANSIENT_FAILURE) over()
+      else this.#channel.watchConnectivityState(state, Infinity, look)
+    }
+    look()
   }
 
   #trace(): Trace {

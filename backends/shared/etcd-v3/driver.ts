@@ -57,8 +57,6 @@ export async function openEtcdDriver(options: EtcdDriverOptions, call: Call): Pr
   const cluster = new Cluster({ ...options, attemptMs: sessionTimeoutMs })
   const until = clock.now() + call.timeoutMs
   try {
-    // with one cluster for all attempts: a channel that grpc-js closes between two attempts to connect makes the second
-    // all the same, and nobody closes the connection then
     for (let attempt = 1; ; attempt++) {
       try {
         return await open(options, cluster, { ...call, timeoutMs: Math.max(1, until - clock.now()) })

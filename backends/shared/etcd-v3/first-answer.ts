@@ -26,17 +26,22 @@ export interface Question<T> {
 
 /** Rejects with the failure of an attempt that is not worth another, or with the last one of all. */
 export async function firstAnswer<T>(question: Question<T>): Promise<T> {
-  const over = new AbortController()
+  // one server is asked once at a time: there is nobody to call off, and that is dear on the way of every read
+  const over = question.servers > 1 ? new AbortController() : undefined
+  const signal = over === undefined ? question.signal : AbortSignal.any([question.signal, over.signal])
   const timers: Disposable[] = []
   try {
     return await new Promise<T>((resolve, reject) => {
-      askServers(question, AbortSignal.any([question.signal, over.signal]), timers, { resolve, reject })
+      askServers(question, signal, timers, { resolve, reject })
     })
   } finally {
-    over.abort()
+    over?.abort(ANSWERED)
     for (const timer of timers) timer[Symbol.dispose]()
   }
 }
+
+/** Made once: without a reason each abort makes an exception with its stack. */
+const ANSWERED = new Error('another server has answered')
 
 interface Outcome<T> {
   readonly resolve: (answer: T) => void
