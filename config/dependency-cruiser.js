@@ -92,7 +92,7 @@ export const forbidden = [
     comment: 'what is shipped does not need what tests it',
     severity: 'error',
     from: { path: '^(keta|spi|backends)/', pathNot: tests },
-    to: { path: `${tests}|^(bench|test-servers|scripts|config)/` },
+    to: { path: `${tests}|^(bench|examples|test-servers|scripts|config)/` },
   },
   {
     name: 'spi-stands-alone',
@@ -122,6 +122,16 @@ export const forbidden = [
     severity: 'error',
     from: { path: '^conformance/', pathNot: '\\.test\\.ts$' },
     to: { path: '^(keta|backends|bench|scripts)/' },
+  },
+  {
+    name: 'examples-are-third-parties',
+    comment: 'an example has what any package has: the public names (which lead to dist/), and itself',
+    severity: 'error',
+    from: { path: '^examples/([^/]+)/' },
+    to: {
+      path: '^(keta|spi|backends|conformance|bench|test-servers|scripts|config|examples)/',
+      pathNot: '^examples/$1/',
+    },
   },
   { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
   { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },

@@ -46,7 +46,7 @@ const noAsync = ['FunctionDeclaration', 'FunctionExpression', 'ArrowFunctionExpr
   .map((selector) => ({ selector, message: 'The core is synchronous.' }))
 
 export default defineConfig(
-  { ignores: ['dist/', 'node_modules/', '.cache/', 'coverage/', 'keta/proto/gen/', 'examples/'] },
+  { ignores: ['dist/', 'node_modules/', '.cache/', 'coverage/', 'keta/proto/gen/'] },
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   {
     files: ['**/*.ts', '**/*.js', '**/*.mjs'],

@@ -9,7 +9,9 @@ import { forbidden, options } from '../config/dependency-cruiser.js'
 
 /** Their declared type wants of each rule what only some kinds of rules have. */
 const rules = /** @type {import('dependency-cruiser').IForbiddenRuleType[]} */ (/** @type {unknown} */ (forbidden))
-const ROOTS = ['keta', 'spi', 'backends', 'conformance', 'bench', 'test-servers'].filter((root) => existsSync(root))
+const ROOTS = ['keta', 'spi', 'backends', 'conformance', 'bench', 'test-servers', 'examples'].filter((root) =>
+  existsSync(root),
+)
 
 const { output } = await cruise(ROOTS, { ...options, validate: true, ruleSet: { forbidden: rules } }, undefined, {
   tsConfig: extractTSConfig('tsconfig.json'),

@@ -8,8 +8,10 @@ import { join } from 'node:path'
 import { ROOT, setUpOrExit } from './setup.mjs'
 
 const GROUPS = {
-  unit: ['{keta,keta/!(test)/**,spi/**,backends/**,conformance/**,bench/**,scripts/**}/!(*.system).test.ts'],
-  system: ['{keta/test,test-servers}/**/*.test.ts', '{keta/!(test),backends,bench}/**/*.system.test.ts'],
+  unit: [
+    '{keta,keta/!(test)/**,spi/**,backends/**,conformance/**,bench/**,scripts/**,examples/**}/!(*.system).test.ts',
+  ],
+  system: ['{keta/test,test-servers}/**/*.test.ts', '{keta/!(test),backends,bench,examples}/**/*.system.test.ts'],
 }
 
 const [first, ...rest] = process.argv.slice(2)

@@ -1,0 +1,4 @@
+import { conformance } from 'keta/conformance'
+import { startHarness } from './harness.ts'
+
+conformance(startHarness)
