@@ -77,6 +77,8 @@ async function neverBack(given: Given): Promise<void> {
     writing = false
   }
   const read = async (storage: Storage) => {
+    // from here on this client has seen both: a sequential read alone may lag behind their creation
+    await storage.fetch('/second', patient(given))
     let seen = 0
     for (let turn = 0; writing; turn++) {
       const key = turn % 2 === 0 ? '/first' : '/second'

@@ -170,9 +170,18 @@ function forkAgent(): ChildProcess {
   const extension = extname(here)
   const loader = () => ['--import', pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href]
   return fork(fileURLToPath(new URL(`agent${extension}`, import.meta.url)), [], {
-    execArgv: extension === '.ts' ? loader() : [],
+    execArgv: extension === '.ts' ? loader() : loadersOf(process.execArgv),
     env: { ...process.env, ...clockEnvironment() },
     serialization: 'advanced',
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  })
+}
+
+/** The options by which this process loads modules: a backend under test may be in TypeScript. */
+function loadersOf(options: readonly string[]): string[] {
+  return options.flatMap((option, at) => {
+    const isLoader = /^--(import|loader|experimental-loader|require)(=|$)|^-r$/.test(option)
+    if (!isLoader) return []
+    return option.includes('=') ? [option] : [option, ...options.slice(at + 1, at + 2)]
   })
 }
