@@ -198,8 +198,8 @@ export class Log {
     this.#offer ??= await this.#prepare()
     const offer = this.#offer
     if (offer === undefined) return
-    // the file went with its segment, or would seal another
-    if (offer.segment !== this.#segment) {
+    // the file went with its segment, or would seal another; or holds what nobody may find done from now on
+    if (offer.segment !== this.#segment || offer.waiting.some(({ call }) => call.signal.aborted)) {
       this.#takeBack(offer)
       return
     }
@@ -217,8 +217,9 @@ export class Log {
     this.#applyBatch(offer.batch)
   }
 
-  #takeBack({ waiting }: Offer): void {
+  #takeBack({ waiting, file }: Offer): void {
     this.#offer = undefined
+    rm(file, { force: true }).catch(() => undefined)
     this.#queue.unshift(...waiting)
   }
 
