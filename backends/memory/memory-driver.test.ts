@@ -17,7 +17,7 @@ function makeDrivers(context: PluginContext = pluginContext({ logger: silentLogg
 }
 
 function commitOf(session: string, number: number, changes: readonly KeyChange[], fence?: Commit['fence']): Commit {
-  return { id: { session, slot: 0, number }, changes, fence }
+  return { id: { session, slot: 0, number, after: number - 1 }, changes, fence }
 }
 
 const put = (key: string, text: string): KeyChange => ({ key, expect: 'absent', become: toBytes(text) })

@@ -184,9 +184,5 @@ function outcomeOf(outcome: Outcome): CommitOutcome {
     return { committed: false, found, token: outcome.token }
   }
   const version = versionOf(versionTextOf(outcome.revision))
-  return {
-    committed: true,
-    versions: new Map(outcome.written.map((key) => [key, version])),
-    removed: new Set(outcome.removed),
-  }
+  return { committed: true, versions: new Map(outcome.written.map((key) => [key, version])) }
 }

@@ -200,15 +200,13 @@ export const TransactionsInPieces = mutantOfDriver(
     new (class extends ForwardingDriver {
       override async commit(commit: Commit, call: Call): Promise<CommitOutcome> {
         const versions = new Map<string, Version>()
-        const removed = new Set<string>()
         for (const [at, change] of commit.changes.entries()) {
           const id = { ...commit.id, slot: commit.id.slot * 1_000 + 1_000 + at }
           const outcome = await super.commit({ ...commit, id, changes: [change] }, call)
           if (!outcome.committed) return outcome
           for (const [key, version] of outcome.versions) versions.set(key, version)
-          if (outcome.removed !== 'unknown') for (const key of outcome.removed) removed.add(key)
         }
-        return { committed: true, versions, removed }
+        return { committed: true, versions }
       }
     })(inner),
 )

@@ -29,7 +29,7 @@ async function makeDriver(endpoint: string, password?: string, sessionTimeoutMs 
 
 function commitOf(session: string, number: number, key: string, text: string): Commit {
   const change: KeyChange = { key, expect: 'anything', become: toBytes(text) }
-  return { id: { session, slot: 0, number }, changes: [change], fence: undefined }
+  return { id: { session, slot: 0, number, after: number - 1 }, changes: [change], fence: undefined }
 }
 
 async function failureOf(call: Promise<unknown>): Promise<unknown> {

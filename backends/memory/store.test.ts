@@ -9,7 +9,7 @@ const LEADER: Seat = { kind: 'leader', service: 's' }
 const holder = (session: string, nonce: string) => ({ id: 'h', session, nonce, data: toBytes(nonce) })
 
 function commitOf(session: string, number: number, changes: readonly KeyChange[], slot = 0): Commit {
-  return { id: { session, slot, number }, changes, fence: undefined }
+  return { id: { session, slot, number, after: number - 1 }, changes, fence: undefined }
 }
 
 function everything(store: Store, at?: number): Page {

@@ -32,7 +32,6 @@ export type Outcome =
       /** The version of all that was written. */
       readonly revision: number
       readonly written: readonly string[]
-      readonly removed: readonly string[]
     }
   | {
       readonly committed: false
@@ -200,7 +199,6 @@ export class Store {
       return { committed: false, found, token }
     }
     const written: string[] = []
-    const removed: string[] = []
     const edits: Edit[] = []
     for (const { key, become } of changes) {
       if (become === 'unchanged') continue
@@ -208,12 +206,11 @@ export class Store {
         written.push(key)
         edits.push({ table, key, become: { bytes: become } })
       } else if (found.get(key) !== undefined) {
-        removed.push(key)
         edits.push({ table, key, become: undefined })
       }
     }
     this.#tables.write(edits)
-    return { committed: true, revision: this.revision, written, removed }
+    return { committed: true, revision: this.revision, written }
   }
 }
 

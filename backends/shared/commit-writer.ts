@@ -72,7 +72,7 @@ class Attempt {
       progress.effect = 'none'
       return outcome
     } catch (error) {
-      if (progress.effect === 'none') this.#slots.release(this.#commit.id)
+      if (progress.effect === 'none') this.#slots.release(this.#commit.id, { committed: false })
       else if (call.signal.aborted) this.#findOutLater()
       throw error
     }
@@ -121,7 +121,7 @@ class Attempt {
   }
 
   #settled(outcome: CommitOutcome | 'never'): void {
-    if (outcome !== 'never') this.#slots.release(this.#commit.id)
+    if (outcome !== 'never') this.#slots.release(this.#commit.id, outcome)
   }
 
   /** Nobody waits any more, but the slot would be lost, and the request might still take effect much later. */

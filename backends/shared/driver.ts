@@ -159,6 +159,8 @@ export interface CommitId {
   readonly slot: number
   /** From 1. */
   readonly number: number
+  /** The number of the slot's last commit that took place, 0 if none did: what the store must find of the slot. */
+  readonly after: number
 }
 
 export type CommitOutcome =
@@ -166,8 +168,6 @@ export type CommitOutcome =
       readonly committed: true
       /** Of every key that was written. */
       readonly versions: ReadonlyMap<string, Version>
-      /** Which of the keys that became absent had been there; `unknown` if only found out afterwards. */
-      readonly removed: ReadonlySet<string> | 'unknown'
     }
   | {
       readonly committed: false

@@ -6,8 +6,7 @@ import type { CommitId } from './driver.ts'
 
 export class WriteSlots {
   readonly #session: string
-  /** The last number of each slot. */
-  readonly #numbers: number[] = []
+  readonly #slots: { number: number; after: number }[] = []
   readonly #free: number[] = []
 
   constructor(session: string) {
@@ -20,14 +19,15 @@ export class WriteSlots {
 
   /** A name that was never given before, in a slot that nobody uses. */
   acquire(): CommitId {
-    const slot = this.#free.pop() ?? this.#numbers.push(0) - 1
-    const number = (this.#numbers[slot] ?? 0) + 1
-    this.#numbers[slot] = number
-    return { session: this.#session, slot, number }
+    const slot = this.#free.pop() ?? this.#slots.length
+    const { number, after } = this.#slots[slot] ?? { number: 0, after: 0 }
+    this.#slots[slot] = { number: number + 1, after }
+    return { session: this.#session, slot, number: number + 1, after }
   }
 
   /** The commit's outcome is known: the next one may follow it. A slot that is not given back is never used again. */
-  release({ slot }: CommitId): void {
+  release({ slot, number, after }: CommitId, { committed }: { readonly committed: boolean }): void {
+    this.#slots[slot] = { number, after: committed ? number : after }
     this.#free.push(slot)
   }
 }

@@ -254,7 +254,7 @@ function isMember(seat: Seat, group: string): seat is Extract<Seat, { kind: 'mem
 function asOutcome(reply: Reply): CommitOutcome | 'never' | 'session over' {
   if (reply.is === 'committed') {
     const versions = new Map(reply.written.map((key) => [key, versionOf(reply.version)] as const))
-    return { committed: true, versions, removed: new Set(reply.removed) }
+    return { committed: true, versions }
   }
   if (reply.is === 'refused') {
     const found = new Map([...reply.found].map(([key, value]) => [key, value && asEntry(key, value)] as const))

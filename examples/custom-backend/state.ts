@@ -71,7 +71,6 @@ export type Reply =
 interface Committed {
   readonly version: string
   readonly written: readonly string[]
-  readonly removed: readonly string[]
 }
 
 export interface LiveSession {
@@ -169,14 +168,13 @@ export class State {
     }
     const version = String(this.revision)
     const writes = changes.filter(({ become }) => become !== undefined)
-    const removed = writes.filter(({ key, become }) => become === null && this.values.has(key)).map(({ key }) => key)
     for (const { key, become } of writes) {
       if (typeof become === 'string') this.values.set(key, { data: become, version })
       else this.values.delete(key)
       touched.push({ key })
     }
     const written = writes.filter(({ become }) => become !== null).map(({ key }) => key)
-    const committed = { version, written, removed }
+    const committed = { version, written }
     slots.set(name.slot, { number: name.number, committed })
     return { is: 'committed', ...committed }
   }

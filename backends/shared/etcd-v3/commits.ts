@@ -1,23 +1,22 @@
 /**
- * Commits: one transaction each, with the fence and a mark of its own. The mark is a key that the commit creates and
- * that must not be there before it: whoever asks for the outcome of a lost reply finds the mark, or puts another in its
- * place, and then a request that is still on its way can no longer take effect. Marks hang on the session's lease, and
- * each commit removes those of its slot's earlier ones.
+ * Commits: one transaction each, with the fence and the slot's mark. The mark is a key that says which commit of the
+ * slot took place last; a commit finds its predecessor's number there, and leaves its own. Whoever asks for the outcome
+ * of a lost reply finds the commit's number, or makes the mark void, and then a request that is still on its way can no
+ * longer take effect. Marks hang on the session's lease.
  */
 import type { ICompare, IKeyValue, IRequestOp, ITxnResponse } from 'etcd3'
 import { CoordinationError, type Entry, isCoordinationError, versionOf } from '../../../spi/index.ts'
-import type { Call, Commit, CommitOutcome, KeyChange } from '../driver.ts'
+import type { Call, Commit, CommitId, CommitOutcome, KeyChange } from '../driver.ts'
 import type { Cluster } from './cluster.ts'
-import { equals, isPresent, revisionOf } from './compare.ts'
+import { equals, holds, isPresent, revisionOf } from './compare.ts'
 import type { Layout } from './layout.ts'
 import { leaseOf } from './leases.ts'
 import type { Reader } from './reader.ts'
 import type { Values } from './values.ts'
 
-const COMMITTED = Buffer.from('committed')
 const VOID = Buffer.from('void')
 
-/** What a commit needs beside its own operations: its mark, and the earlier marks or the fence. */
+/** What a commit needs beside its own operations: its mark, and what is looked at if it is refused. */
 export const OVERHEAD_OPS = 2
 
 export class Commits {
@@ -37,11 +36,10 @@ export class Commits {
     const { changes, fence, id } = commit
     const mark = this.#layout.mark(id)
     const leader = fence && this.#layout.leader(fence.service)
-    const compare = [equals(mark, 'Create', '0'), ...changes.flatMap((change) => this.#conditions(change))]
+    const compare = [isAfter(mark, id), ...changes.flatMap((change) => this.#conditions(change))]
     if (fence !== undefined && leader !== undefined) compare.push(equals(leader, 'Create', fence.token))
     const success: IRequestOp[] = [
-      { request_put: { key: mark, value: COMMITTED, lease: leaseOf(id.session) } },
-      { request_delete_range: this.#layout.earlierMarks(id) },
+      { request_put: { key: mark, value: markOf(id.number), lease: leaseOf(id.session) } },
       ...changes.flatMap((change) => this.#operations(change)),
     ]
     const looked = [
@@ -54,27 +52,25 @@ export class Commits {
       etcd.kv.txn({ compare, success, failure }, options),
     )
     this.#reader.saw(answer.header)
-    return answer.succeeded ? committedNow(changes, answer) : this.#refused(commit, answer)
+    return answer.succeeded ? tookPlace(commit, answer.header.revision) : this.#refused(commit, answer)
   }
 
   /** Repeatable. */
   async outcomeOf(commit: Commit, call: Call): Promise<CommitOutcome | 'never'> {
-    const mark = this.#layout.mark(commit.id)
-    const put = { key: mark, value: VOID, lease: leaseOf(commit.id.session) }
-    const answer = await this.#ask(mark, put, call)
-    if (answer.succeeded) return 'never'
-    const found = answer.responses[0]?.response_range.kvs[0]
-    return (found && outcomeBy(commit, found)) ?? 'never'
+    const answer = await this.#ask(commit.id, call)
+    const found = answer.responses[0]?.response_range?.kvs[0]
+    return answer.succeeded && found !== undefined ? tookPlace(commit, found.mod_revision) : 'never'
   }
 
-  async #ask(mark: Buffer, put: { key: Buffer; value: Buffer; lease: string }, call: Call): Promise<ITxnResponse> {
+  async #ask(id: CommitId, call: Call): Promise<ITxnResponse> {
+    const mark = this.#layout.mark(id)
     try {
       return await this.#cluster.read(call, (etcd, options) =>
         etcd.kv.txn(
           {
-            compare: [equals(mark, 'Create', '0')],
-            success: [{ request_put: put }],
-            failure: [{ request_range: { key: mark } }],
+            compare: [holds(mark, markOf(id.number))],
+            success: [{ request_range: { key: mark } }],
+            failure: [{ request_put: { key: mark, value: VOID, lease: leaseOf(id.session) } }],
           },
           options,
         ),
@@ -90,7 +86,7 @@ export class Commits {
   #refused(commit: Commit, { responses }: ITxnResponse): CommitOutcome {
     const found = responses.map(({ response_range }) => response_range.kvs[0])
     const mark = found.shift()
-    if (mark !== undefined) return this.#marked(commit, mark)
+    if (!isMarkOf(mark, commit.id)) return this.#outOfTurn(commit, mark)
     const leader = commit.fence && found.shift()
     return {
       committed: false,
@@ -99,12 +95,15 @@ export class Commits {
     }
   }
 
-  /** The commit has been there before: it took place, or was declared void. Its keys say nothing then. */
-  #marked(commit: Commit, mark: IKeyValue): CommitOutcome {
-    const outcome = outcomeBy(commit, mark)
-    if (outcome !== undefined) return outcome
+  /** The slot is not as the commit expects it; its keys say nothing then. */
+  #outOfTurn(commit: Commit, mark: IKeyValue | undefined): CommitOutcome {
+    if (mark?.value.equals(markOf(commit.id.number)) === true) return tookPlace(commit, mark.mod_revision)
     const { backend } = this.#cluster
-    throw new CoordinationError('INTERNAL', 'the commit was given up before it was sent', { backend, effect: 'none' })
+    if (mark !== undefined) {
+      throw new CoordinationError('INTERNAL', 'the commit was given up before it was sent', { backend, effect: 'none' })
+    }
+    const message = 'the session is over, and what it had written last is forgotten'
+    throw new CoordinationError('SESSION_LOST', message, { backend, effect: 'none' })
   }
 
   #conditions({ key, expect }: KeyChange): ICompare[] {
@@ -127,27 +126,20 @@ export class Commits {
   }
 }
 
-/** The outcome that a mark stands for; undefined: never. */
-function outcomeBy({ changes }: Commit, mark: IKeyValue): CommitOutcome | undefined {
-  if (!mark.value.equals(COMMITTED)) return undefined
-  return { committed: true, versions: versionsOf(changes, mark.mod_revision), removed: 'unknown' }
+function markOf(number: number): Buffer {
+  return Buffer.from(String(number))
 }
 
-function committedNow(changes: readonly KeyChange[], { header, responses }: ITxnResponse): CommitOutcome {
-  // behind the mark's put and the earlier marks' removal
-  const answers = responses.slice(OVERHEAD_OPS)
-  const operations = changes.filter(({ become }) => become !== 'unchanged')
-  const removed = operations.filter(
-    ({ become }, index) => become === 'absent' && answers[index]?.response_delete_range.deleted !== '0',
-  )
-  return {
-    committed: true,
-    versions: versionsOf(changes, header.revision),
-    removed: new Set(removed.map(({ key }) => key)),
-  }
+function isAfter(mark: Buffer, { after }: CommitId): ICompare {
+  return after === 0 ? equals(mark, 'Create', '0') : holds(mark, markOf(after))
 }
 
-function versionsOf(changes: readonly KeyChange[], revision: string) {
+function isMarkOf(mark: IKeyValue | undefined, { after }: CommitId): boolean {
+  return after === 0 ? mark === undefined : mark?.value.equals(markOf(after)) === true
+}
+
+/** By its mark, or at once by the answer's header. */
+function tookPlace({ changes }: Commit, revision: string): CommitOutcome {
   const written = changes.filter(({ become }) => become instanceof Uint8Array)
-  return new Map(written.map(({ key }) => [key, versionOf(revision)]))
+  return { committed: true, versions: new Map(written.map(({ key }) => [key, versionOf(revision)])) }
 }

@@ -19,6 +19,11 @@ export function isPresent(key: Buffer): ICompare {
   return { key, result: 'Greater', target: 'Create', create_revision: '0' }
 }
 
+/** That the key is there, with that value. */
+export function holds(key: Buffer, value: Buffer): ICompare {
+  return { key, result: 'Equal', target: 'Value', value }
+}
+
 /** undefined: the text is none. */
 export function revisionOf(text: string): bigint | undefined {
   if (!/^[1-9]\d{0,18}$/.test(text)) return undefined

@@ -24,13 +24,13 @@ describe('the layout in etcd', () => {
       layout.value('/brokers/ids/0'),
       layout.leader('controller'),
       layout.seat({ kind: 'member', group: 'brokers', id: 'a/b' }),
-      layout.mark({ session: '694d', slot: 3, number: 12 }),
+      layout.mark({ session: '694d', slot: 3 }),
     ]
     expect(texts.map(String)).to.deep.equal([
       '/teams/billing/kafka/kv/brokers/ids/0',
       '/teams/billing/kafka/leader/controller',
       '/teams/billing/kafka/member/brokers/a%2Fb',
-      '/teams/billing/kafka/write/694d/3/0000000000000012',
+      '/teams/billing/kafka/write/694d/3',
     ])
   })
 
@@ -48,7 +48,7 @@ describe('the layout in etcd', () => {
     fc.assert(
       fc.property(id, seat, id, (cluster, one, name) => {
         const layout = new Layout('', cluster)
-        const mark = layout.mark({ session: name, slot: 0, number: 1 })
+        const mark = layout.mark({ session: name, slot: 0 })
         const value = layout.value(`/${name.replaceAll('/', '_')}`)
         expect(new Set([layout.seat(one), mark, value].map(String)).size).to.equal(3)
         expect(contains(layout.values('/', '0'), value)).to.equal(true)
@@ -76,17 +76,6 @@ describe('the layout in etcd', () => {
         const layout = new Layout('/x', cluster)
         expect(layout.keyOf(layout.value(a))).to.equal(a)
         expect(Math.sign(layout.value(a).compare(layout.value(b)))).to.equal(Math.sign(compareKeys(a, b)))
-      }),
-    )
-  })
-
-  it('orders the marks of a slot by their numbers', () => {
-    const number = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER })
-    fc.assert(
-      fc.property(number, number, (a, b) => {
-        const layout = new Layout('', 'kafka')
-        const name = (number: number) => ({ session: 's', slot: 1, number })
-        expect(contains(layout.earlierMarks(name(a)), layout.mark(name(b)))).to.equal(b < a)
       }),
     )
   })

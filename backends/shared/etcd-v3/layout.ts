@@ -58,19 +58,9 @@ export class Layout {
     return decodeURIComponent(text.slice(text.lastIndexOf('/') + 1))
   }
 
-  /** The mark of one commit. */
-  mark({ session, slot, number }: { session: string; slot: number; number: number }): Buffer {
-    return Buffer.from(`${this.#marks(session, slot)}${padded(number)}`)
-  }
-
-  /** The marks of all commits of the slot before that one. */
-  earlierMarks({ session, slot, number }: { session: string; slot: number; number: number }): KeyRange {
-    const marks = this.#marks(session, slot)
-    return { key: Buffer.from(marks), range_end: Buffer.from(`${marks}${padded(number)}`) }
-  }
-
-  #marks(session: string, slot: number): string {
-    return `${this.#root}write/${escapeId(session)}/${slot}/`
+  /** Where the last commit of a slot leaves its mark. */
+  mark({ session, slot }: { session: string; slot: number }): Buffer {
+    return Buffer.from(`${this.#root}write/${escapeId(session)}/${slot}`)
   }
 }
 
@@ -83,9 +73,4 @@ export function escapeId(id: string): string {
 function below(prefix: string): KeyRange {
   // '0' comes right after '/'
   return { key: Buffer.from(prefix), range_end: Buffer.from(`${prefix.slice(0, -1)}0`) }
-}
-
-/** Ordered as text like the numbers themselves. */
-function padded(number: number): string {
-  return String(number).padStart(16, '0')
 }

@@ -48,8 +48,13 @@ export function bytes(text: string): Uint8Array {
 }
 
 /** A commit of one slot of the session. */
-export function commitOf(session: string, number: number, ...changes: readonly KeyChange[]): Commit {
-  return { id: { session, slot: 0, number }, changes, fence: undefined }
+export function commitOf(
+  session: string,
+  number: number | { readonly number: number; readonly after: number },
+  ...changes: readonly KeyChange[]
+): Commit {
+  const place = typeof number === 'number' ? { number, after: number - 1 } : number
+  return { id: { session, slot: 0, ...place }, changes, fence: undefined }
 }
 
 export function write(key: string, text: string, expect: KeyChange['expect'] = 'anything'): KeyChange {
