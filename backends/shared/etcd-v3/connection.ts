@@ -15,6 +15,7 @@ import {
 } from '@grpc/grpc-js'
 import { Etcd3, type IOptions } from 'etcd3'
 import type { Clock } from '../../../spi/index.ts'
+import { ClosableCredentials } from './closable-credentials.ts'
 import { RpcError, type RpcStatus } from './rpc-status.ts'
 
 export interface ConnectionSettings {
@@ -65,9 +66,6 @@ const CHANNEL_OPTIONS = {
   'grpc.enable_http_proxy': 0,
 }
 
-/** Longer than from one attempt to connect to the next. */
-const LINGER_MS = 1000
-
 /** Fails as the request fails, and does nothing about it. */
 const NO_POLICY = {
   onSuccess: () => ({ dispose: () => undefined }),
@@ -80,6 +78,7 @@ const NEVER = new AbortController().signal
 export class Connection {
   readonly endpoint: string
   readonly #clock: Clock
+  readonly #credentials: ClosableCredentials
   readonly #channel: Channel
   readonly #etcd: Etcd3
   #closed = false
@@ -90,7 +89,8 @@ export class Connection {
   constructor(endpoint: string, { credentials, clock }: ConnectionSettings) {
     this.endpoint = endpoint
     this.#clock = clock
-    this.#channel = new Channel(endpoint, credentials, CHANNEL_OPTIONS)
+    this.#credentials = new ClosableCredentials(credentials)
+    this.#channel = new Channel(endpoint, this.#credentials, CHANNEL_OPTIONS)
     this.#etcd = new Etcd3({
       hosts: endpoint,
       grpcOptions: { channelOverride: this.#channel },
@@ -136,23 +136,9 @@ export class Connection {
   close(): void {
     if (this.#closed) return
     this.#closed = true
-    // a channel that is closed between two attempts to connect makes the second all the same, and nobody then closes
-    // what it opens
-    let isOver = false
-    const over = () => {
-      isOver = true
-      timer[Symbol.dispose]()
-      this.#channel.close()
-    }
-    const timer = this.#clock.setTimeout(over, LINGER_MS)
-    const look = () => {
-      if (isOver) return
-      const state = this.#channel.getConnectivityState(false)
-      const { CONNECTING, TRANSIENT_FAILURE } = connectivityState
-      if (state !== CONNECTING && state !== TRANSIENT_FAILURE) over()
-      else this.#channel.watchConnectivityState(state, Infinity, look)
-    }
-    look()
+    const isInUse = this.#channel.getConnectivityState(false) === connectivityState.READY
+    this.#channel.close()
+    this.#credentials.close(isInUse)
   }
 
   #trace(): Trace {
