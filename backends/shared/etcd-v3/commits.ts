@@ -58,8 +58,8 @@ export class Commits {
   /** Repeatable. */
   async outcomeOf(commit: Commit, call: Call): Promise<CommitOutcome | 'never'> {
     const answer = await this.#ask(commit.id, call)
-    const found = answer.responses[0]?.response_range?.kvs[0]
-    return answer.succeeded && found !== undefined ? tookPlace(commit, found.mod_revision) : 'never'
+    const found = answer.succeeded ? answer.responses[0]?.response_range.kvs[0] : undefined
+    return found === undefined ? 'never' : tookPlace(commit, found.mod_revision)
   }
 
   async #ask(id: CommitId, call: Call): Promise<ITxnResponse> {
