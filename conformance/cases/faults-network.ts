@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { ConformanceCase, Given } from '../kit/case.ts'
 import type { Link } from '../kit/link.ts'
 import { expectInTurn, recovery, takeSeats, untilItWrites } from './faults-steps.ts'
-import { type ChurnArgs, type Footprints, grown } from './lifecycle-churn.ts'
+import { type ChurnArgs, type Footprints, grown, heapLimit } from './lifecycle-churn.ts'
 import { keepLog, load, settled } from './lifecycle-steps.ts'
 import { parties } from './storage-clients.ts'
 import { countTogether, expectSum } from './storage-counter.ts'
@@ -161,17 +161,15 @@ async function allExpired(given: Given): Promise<void> {
   }
 }
 
-const BYTES_PER_CLIENT = 60_000
-const HEAP_NOISE_BYTES = 2_000_000
-
 async function nothingLeaks(given: Given): Promise<void> {
   const host = await given.process('host')
   const link = await given.link()
   const args: ChurnArgs = {
     serverProperties: await given.serverProperties(link),
     warmUp: 4,
-    rounds: given.scale(12, 100),
-    timeoutMs: given.T / 2,
+    rounds: 10,
+    forMs: given.scale(2, 40) * given.T,
+    timeoutMs: given.T / 6,
     disturbed: true,
   }
   let isOver = false
@@ -185,13 +183,11 @@ async function nothingLeaks(given: Given): Promise<void> {
   expect(measured.failed, 'calls that the disturbances made fail').to.be.at.least(1)
   expect(grown(measured), 'what the process still holds after its clients were closed').to.deep.equal([])
   const grownBy = measured.after.heapBytes - measured.before.heapBytes
-  expect(grownBy, 'by how much the heap has grown, bytes').to.be.below(
-    args.rounds * BYTES_PER_CLIENT + HEAP_NOISE_BYTES,
-  )
+  expect(grownBy, `by how much ${measured.started} clients let the heap grow, bytes`).to.be.below(heapLimit(measured))
   await given.until('no connection is left', () => link.connections === 0, given.T)
 }
 
-/** One fault after another, for random times, with good times between them. */
+/** One fault after another, each for longer than a call may take, with good times between them. */
 async function disturb(given: Given, link: Link, isOver: () => boolean): Promise<void> {
   const faults = [
     () => link.cut(),
@@ -203,9 +199,9 @@ async function disturb(given: Given, link: Link, isOver: () => boolean): Promise
     () => link.delay(given.T / 10, given.T / 10),
   ]
   for (let turn = 0; !isOver(); turn++) {
-    faults[Math.floor(given.random() * faults.length)]?.()
-    await sleep((given.random() * given.T) / 4)
+    faults[turn % faults.length]?.()
+    await sleep(((1 + given.random()) * given.T) / 6)
     link.heal()
-    await sleep((given.random() * given.T) / 8)
+    await sleep((given.random() * given.T) / 10)
   }
 }

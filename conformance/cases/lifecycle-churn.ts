@@ -10,7 +10,9 @@ export interface ChurnArgs {
   /** Before the first measurement: what is loaded and pooled on first use is no leak. */
   readonly warmUp: number
   readonly rounds: number
-  /** Of each start and call. */
+  /** Go on for at least so long, milliseconds. */
+  readonly forMs?: number
+  /** Of each call; a start is given some more. */
   readonly timeoutMs: number
   /** Errors of the SPI are part of it: the network is being disturbed. */
   readonly disturbed: boolean
@@ -31,6 +33,7 @@ export interface Footprints {
   readonly failed: number
 }
 
+const START_TO_CALL = 4
 /** By when the platform has let go of what was closed. */
 const SETTLE_MS = 2_000
 const SETTLED_FOR_MS = 300
@@ -40,13 +43,20 @@ export async function churn(args: ChurnArgs): Promise<Footprints> {
   const counts = { started: 0, failed: 0 }
   await comeAndGo(args, args.warmUp, counts)
   const before = await footprint(undefined)
-  await comeAndGo(args, args.rounds, counts)
+  const end = performance.now() + (args.forMs ?? 0)
+  do await comeAndGo(args, args.rounds, counts)
+  while (performance.now() < end)
   return { before, after: await footprint(before), ...counts }
 }
 
 /** What there is more of than before: kinds of handles with their numbers. */
 export function grown({ before, after }: Footprints): string[] {
   return more(before, after)
+}
+
+/** By how much the heap may grow: what comes and goes leaves compiled code and some garbage, never itself. */
+export function heapLimit({ started }: Footprints): number {
+  return 2_000_000 + started * 20_000
 }
 
 interface Counts {
@@ -58,7 +68,11 @@ async function comeAndGo(args: ChurnArgs, rounds: number, counts: Counts): Promi
   for (let round = 0; round < rounds; round++) {
     await tolerant(args, counts, async () => {
       const { serverProperties, timeoutMs } = args
-      const locator = await loadPlugin(serverProperties, { logger: silentLogger }, { timeoutMs })
+      const locator = await loadPlugin(
+        serverProperties,
+        { logger: silentLogger },
+        { timeoutMs: START_TO_CALL * timeoutMs },
+      )
       counts.started++
       try {
         await useEverything(args, counts, locator)

@@ -287,6 +287,11 @@ async function startInVain(given: Given): Promise<void> {
       timeoutMs + TIME_SLACK_MS,
     )
     expect(effect, `the effect of a start where every server ${fault}`).to.be.oneOf(['none', 'unknown'])
+    await given.until(
+      `no connection is left of a start in vain where every server ${fault}`,
+      () => link.connections === 0,
+      given.T,
+    )
   }
   const ended = await settlesWithin('the process that could not start a plugin', given.T + 5_000, host.end())
   expect(describe(ended), 'the exit of the process').to.equal('resolved with 0')

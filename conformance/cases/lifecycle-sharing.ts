@@ -3,7 +3,7 @@ import { expect } from 'chai'
 import { type Capabilities, isCoordinationError, requireCapabilities } from '../../spi/index.ts'
 import type { ConformanceCase, Given } from '../kit/case.ts'
 import type { Party } from '../kit/party.ts'
-import { churn, type ChurnArgs, type Footprints, grown } from './lifecycle-churn.ts'
+import { churn, type ChurnArgs, type Footprints, grown, heapLimit } from './lifecycle-churn.ts'
 import { settled } from './lifecycle-steps.ts'
 import { collect, refusal } from './storage-steps.ts'
 
@@ -156,10 +156,6 @@ async function oneStroke(given: Given): Promise<void> {
   ).to.deep.equal([false, false])
 }
 
-/** What one client may leave of garbage; a client that is not let go of is far more. */
-const BYTES_PER_CLIENT = 40_000
-const HEAP_NOISE_BYTES = 1_500_000
-
 async function nothingLeft(given: Given): Promise<void> {
   const { hooks, capabilities } = given
   const link = await given.link()
@@ -178,9 +174,7 @@ async function nothingLeft(given: Given): Promise<void> {
   expect(measured.started, 'clients that came and went').to.equal(args.warmUp + rounds)
   expect(grown(measured), 'what a process still holds after its clients were closed').to.deep.equal([])
   const grownBy = measured.after.heapBytes - measured.before.heapBytes
-  expect(grownBy, `by how much ${rounds} clients let the heap grow, bytes`).to.be.below(
-    rounds * BYTES_PER_CLIENT + HEAP_NOISE_BYTES,
-  )
+  expect(grownBy, `by how much ${rounds} clients let the heap grow, bytes`).to.be.below(heapLimit(measured))
   await given.until('no connection is left', () => link.connections === 0, given.T)
   if (before === undefined) return
   await given.until('the store holds no more sessions and connections than before', async () => {
