@@ -20,7 +20,11 @@ const CONFIG = defineConfig({
     default: 'false',
     doc: 'Runs the server within this process instead of connecting to others; it ends with the plugin.',
   },
-  'plugin.keta.data.dir': { type: 'string', default: null, doc: 'Where the embedded server keeps its data; required with `plugin.keta.embedded`.' },
+  'plugin.keta.data.dir': {
+    type: 'string',
+    default: null,
+    doc: 'Where the embedded server keeps its data; required with `plugin.keta.embedded`.',
+  },
   'plugin.keta.listen': {
     type: 'list',
     default: 'http://127.0.0.1:2379',
