@@ -2,6 +2,7 @@
 import { Etcd3 } from 'etcd3'
 import { startEtcd } from '../../test-servers/etcd.ts'
 import { startKeta } from '../../test-servers/keta.ts'
+import type { TestServer } from '../../test-servers/server.ts'
 
 export interface Subject {
   readonly name: string
@@ -31,34 +32,22 @@ export const SUBJECTS: Readonly<Record<string, () => Promise<Subject>>> = {
       raw: undefined,
       stop: () => Promise.resolve(),
     }),
-  etcd: async () => {
-    const server = await startEtcd()
-    const raw = rawEtcd(server.endpoint)
-    return {
-      name: 'etcd',
-      locator: 'etcd',
-      properties: { 'plugin.etcd.endpoints': server.endpoint },
-      raw,
-      stop: async () => {
-        raw.close()
-        await server.stop()
-      },
-    }
-  },
-  keta: async () => {
-    const server = await startKeta()
-    const raw = rawEtcd(server.endpoint)
-    return {
-      name: 'keta',
-      locator: 'keta',
-      properties: { 'plugin.keta.endpoints': server.endpoint },
-      raw,
-      stop: async () => {
-        raw.close()
-        await server.stop()
-      },
-    }
-  },
+  etcd: async () => speaksEtcd('etcd', await startEtcd()),
+  keta: async () => speaksEtcd('keta', await startKeta()),
+}
+
+function speaksEtcd(name: string, server: TestServer): Subject {
+  const raw = rawEtcd(server.endpoint)
+  return {
+    name,
+    locator: name,
+    properties: { [`plugin.${name}.endpoints`]: server.endpoint },
+    raw,
+    stop: async () => {
+      raw.close()
+      await server.stop()
+    },
+  }
 }
 
 function rawEtcd(endpoint: string): RawDriver & { close(): void } {
