@@ -90,8 +90,9 @@ describe('the runner', () => {
       const [killed, stopped, stalled] = await Promise.all(['K', 'S', 'B'].map((name) => given.process(name)))
       pids.push(...[killed, stopped, stalled].map((party) => party!.pid))
       await killed!.kill()
-      const pending = stopped!.storage.list('/').catch((error: unknown) => String(error))
+      // first, so that it cannot answer
       stopped!.stop()
+      const pending = stopped!.storage.list('/').catch((error: unknown) => String(error))
       const start = given.now()
       await stalled!.busy(50)
       expect(given.now() - start).to.be.at.least(50)
