@@ -10,8 +10,8 @@ export interface MutantSpecies {
 }
 
 const OF_THE_STORE: Readonly<Record<string, readonly string[]>> = {
-  RenewsTheDead: ['X13', 'L11b'],
-  DeadlineTooLate: ['X9', 'G15'],
+  RenewsTheDead: ['X13', 'L11b', 'F8'],
+  DeadlineTooLate: ['X9', 'G15', 'F2'],
   DeadlineFromTheReply: ['X9'],
   LostWatchGap: ['R15'],
   VersionsRestart: ['S8'],
@@ -20,7 +20,7 @@ const OF_THE_STORE: Readonly<Record<string, readonly string[]>> = {
   TransactionsInPieces: ['S21'],
   OwnWriteIsAConflict: ['E6'],
   OldRecordIsOurs: ['G2', 'X7'],
-  LeasesLeftBehind: ['L7'],
+  LeasesLeftBehind: ['L7', 'L8'],
   StaleReads: ['S15'],
   ScanByUtf16: ['S10'],
   ScanOfManyMoments: ['S13'],
@@ -48,9 +48,36 @@ const OF_SERVICES: Readonly<Record<string, readonly string[]>> = {
   LeavingIsNotTold: ['G7', 'G14'],
 }
 
+const OF_CLIENTS: Readonly<Record<string, readonly string[]>> = {
+  TellsItsPassword: ['L2'],
+  StartsTwice: ['L3a'],
+  StartIsInternal: ['L3b'],
+  SecondShutdownRejects: ['L4'],
+  WaitsForEver: ['L5a'],
+  CallsAfterClose: ['L6a'],
+  ClosesBeforeDutiesEnd: ['L7'],
+  ClustersMeet: ['L9'],
+  PromisesTooMuch: ['L10'],
+  AnotherInstanceEachTime: ['L11a'],
+  LeavesTimers: ['L12', 'F9'],
+  KeepsClients: ['L12'],
+  RefusalsAreUnsure: ['E1'],
+  AbortsAfterTheReply: ['E2', 'E3'],
+  AbortedWaitWithdraws: ['E4'],
+  TakesTwiceTheTime: ['E5'],
+  AsksBeforeChecking: ['E7'],
+  TriesCredentialsAgain: ['E8a'],
+  SilenceIsAbsence: ['F4'],
+  HopesForTheBest: ['E5'],
+  ForgetsRejections: ['E5'],
+  FirstAddressOnly: ['F7'],
+  LossToldTwice: ['F8'],
+}
+
 export const MUTANTS: readonly MutantSpecies[] = [
   ...speciesOf('./mutants-of-the-store.fixture.ts', OF_THE_STORE),
   ...speciesOf('./mutants-of-services.fixture.ts', OF_SERVICES),
+  ...speciesOf('./mutants-of-clients.fixture.ts', OF_CLIENTS),
 ]
 
 function speciesOf(module: string, all: Readonly<Record<string, readonly string[]>>): MutantSpecies[] {

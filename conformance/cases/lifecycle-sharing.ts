@@ -164,7 +164,8 @@ async function nothingLeft(given: Given): Promise<void> {
   const before = await hooks.usage?.()
   const rounds = given.scale(20, 100)
   const args: ChurnArgs = {
-    serverProperties: await given.serverProperties(link),
+    // sessions that are left behind do not end by themselves while they are looked for
+    serverProperties: await given.serverProperties(link, { sessionTtlMs: 20 * given.T }),
     warmUp: 5,
     rounds,
     timeoutMs: 10 * given.T,
