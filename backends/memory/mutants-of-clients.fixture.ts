@@ -251,7 +251,7 @@ export const ForgetsRejections: Mutant = mutantOfDriver(
     new (class extends ForwardingDriver {
       override async read(key: string, call: ReadCall): ReturnType<StoreDriver['read']> {
         const reading = super.read(key, call)
-        setImmediate(ANY_ERROR, reading.then(ANY_ERROR))
+        Reflect.apply(ANY_ERROR, undefined, [reading.then(ANY_ERROR)])
         return reading
       }
     })(inner),
