@@ -44,4 +44,9 @@ export interface PluginLocatorClass {
   new (): PluginLocator
   readonly apiVersion: typeof API_VERSION
   readonly configDef: ConfigDef
+  /**
+   * What is wrong with values that are right one by one, such as two that exclude each other; one sentence each. Asked
+   * before anything connects, of the values that `configDef` has found right. It may read files.
+   */
+  configProblems?(values: Readonly<Record<string, unknown>>): readonly string[]
 }

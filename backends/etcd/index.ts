@@ -1,5 +1,5 @@
 /** etcd as a backend: its configuration; the rest is the driver in backends/shared/etcd-v3. */
-import { API_VERSION, defineConfig, parseConfig, type PluginContext } from '../../spi/index.ts'
+import { API_VERSION, type ConfigValues, defineConfig, parseConfig, type PluginContext } from '../../spi/index.ts'
 import { configError } from '../../spi/config/parse-config.ts'
 import type { Call, StoreDriver } from '../shared/driver.ts'
 import { badEndpoints, CLIENT_ITEMS, type ClientConfig, clientSettings } from '../shared/etcd-v3/config.ts'
@@ -30,21 +30,29 @@ export class EtcdPluginLocator extends AbstractPluginLocator {
   static readonly apiVersion = API_VERSION
   static readonly configDef = CONFIG
 
+  static configProblems(config: ConfigValues<typeof CONFIG>): readonly string[] {
+    const settings = settingsOf(config)
+    return 'problems' in settings ? settings.problems : []
+  }
+
   protected async connect(context: PluginContext, call: Call): Promise<StoreDriver> {
     const config = parseConfig(CONFIG, context.config)
-    const settings = clientSettings(
-      {
-        endpoints: config['plugin.etcd.endpoints'],
-        username: config['plugin.etcd.username'],
-        password: config['plugin.etcd.password'],
-        caFile: config['plugin.etcd.tls.ca.file'],
-        certFile: config['plugin.etcd.tls.cert.file'],
-        keyFile: config['plugin.etcd.tls.key.file'],
-      },
-      (item) => NAMES[item],
-    )
+    const settings = settingsOf(config)
     if ('problems' in settings) throw configError(settings.problems)
-    const prefix = config['plugin.etcd.prefix']
-    return openEtcdDriver({ ...settings, backend: 'etcd', context, prefix }, call)
+    return openEtcdDriver({ ...settings, backend: 'etcd', context, prefix: config['plugin.etcd.prefix'] }, call)
   }
+}
+
+function settingsOf(config: ConfigValues<typeof CONFIG>): ReturnType<typeof clientSettings> {
+  return clientSettings(
+    {
+      endpoints: config['plugin.etcd.endpoints'],
+      username: config['plugin.etcd.username'],
+      password: config['plugin.etcd.password'],
+      caFile: config['plugin.etcd.tls.ca.file'],
+      certFile: config['plugin.etcd.tls.cert.file'],
+      keyFile: config['plugin.etcd.tls.key.file'],
+    },
+    (item) => NAMES[item],
+  )
 }

@@ -1,8 +1,9 @@
 /** Keta as a backend: servers of its own, or one within this process. Its API is etcd's, and so is the driver. */
-import { API_VERSION, defineConfig, parseConfig, type PluginContext } from '../../spi/index.ts'
+import type { KetaOptions } from '../../keta/index.ts'
+import { API_VERSION, type ConfigValues, defineConfig, parseConfig, type PluginContext } from '../../spi/index.ts'
 import { configError } from '../../spi/config/parse-config.ts'
 import type { Call, StoreDriver } from '../shared/driver.ts'
-import { CLIENT_ITEMS, type ClientConfig, clientSettings } from '../shared/etcd-v3/config.ts'
+import { CLIENT_ITEMS, type ClientConfig, type ClientSettings, clientSettings } from '../shared/etcd-v3/config.ts'
 import { openEtcdDriver } from '../shared/etcd-v3/driver.ts'
 import { AbstractPluginLocator } from '../shared/plugin-locator.ts'
 import { embeddedOptions, startEmbedded } from './embedded.ts'
@@ -51,37 +52,56 @@ export class KetaPluginLocator extends AbstractPluginLocator {
   static readonly apiVersion = API_VERSION
   static readonly configDef = CONFIG
 
+  static configProblems(config: ConfigValues<typeof CONFIG>): readonly string[] {
+    const settings = settingsOf(config)
+    return 'problems' in settings ? settings.problems : []
+  }
+
   protected async connect(context: PluginContext, call: Call): Promise<StoreDriver> {
-    const config = parseConfig(CONFIG, context.config)
-    const endpoints = config['plugin.keta.endpoints']
-    const embedded = config['plugin.keta.embedded']
-    const settings = clientSettings(
-      {
-        endpoints,
-        username: config['plugin.keta.username'],
-        password: config['plugin.keta.password'],
-        caFile: config['plugin.keta.tls.ca.file'],
-        certFile: config['plugin.keta.tls.cert.file'],
-        keyFile: config['plugin.keta.tls.key.file'],
-      },
-      (item) => NAMES[item],
-    )
-    const server = embeddedOptions({
-      dataDir: config['plugin.keta.data.dir'],
-      listen: config['plugin.keta.listen'],
-      further: config['plugin.keta.server.options'],
-    })
-    const problems = 'problems' in settings ? [...settings.problems] : []
-    if (embedded && endpoints.length > 0)
-      problems.push(`${NAMES.endpoints} and plugin.keta.embedded exclude each other`)
-    if (!embedded && endpoints.length === 0) {
-      problems.push(`${NAMES.endpoints} must name a server, or plugin.keta.embedded be true`)
-    }
-    if (embedded && 'problems' in server) problems.push(...server.problems)
-    if (problems.length > 0 || 'problems' in settings) throw configError(problems)
-    const options = { ...settings, backend: 'keta', context, prefix: config['plugin.keta.prefix'] }
-    if (!embedded || 'problems' in server) return openEtcdDriver(options, call)
+    const settings = settingsOf(parseConfig(CONFIG, context.config))
+    if ('problems' in settings) throw configError(settings.problems)
+    const { client, server, prefix } = settings
+    const options = { ...client, backend: 'keta', context, prefix }
+    if (server === undefined) return openEtcdDriver(options, call)
     const node = await startEmbedded(server, context.logger)
     return openEtcdDriver({ ...options, endpoints: node.endpoints, release: () => node.stop() }, call)
   }
+}
+
+interface Settings {
+  readonly client: ClientSettings
+  /** Of the server within this process, if there is to be one. */
+  readonly server: KetaOptions | undefined
+  readonly prefix: string
+}
+
+function settingsOf(config: ConfigValues<typeof CONFIG>): Settings | { readonly problems: readonly string[] } {
+  const endpoints = config['plugin.keta.endpoints']
+  const embedded = config['plugin.keta.embedded']
+  const client = clientSettings(
+    {
+      endpoints,
+      username: config['plugin.keta.username'],
+      password: config['plugin.keta.password'],
+      caFile: config['plugin.keta.tls.ca.file'],
+      certFile: config['plugin.keta.tls.cert.file'],
+      keyFile: config['plugin.keta.tls.key.file'],
+    },
+    (item) => NAMES[item],
+  )
+  const server = embedded
+    ? embeddedOptions({
+        dataDir: config['plugin.keta.data.dir'],
+        listen: config['plugin.keta.listen'],
+        further: config['plugin.keta.server.options'],
+      })
+    : undefined
+  const problems = 'problems' in client ? [...client.problems] : []
+  if (embedded && endpoints.length > 0) problems.push(`${NAMES.endpoints} and plugin.keta.embedded exclude each other`)
+  if (!embedded && endpoints.length === 0) {
+    problems.push(`${NAMES.endpoints} must name a server, or plugin.keta.embedded be true`)
+  }
+  if (server !== undefined && 'problems' in server) return { problems: [...problems, ...server.problems] }
+  if (problems.length > 0 || 'problems' in client) return { problems }
+  return { client, server, prefix: config['plugin.keta.prefix'] }
 }

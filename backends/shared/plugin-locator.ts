@@ -2,7 +2,6 @@
 import {
   checkConfig,
   checkId,
-  type ConfigDef,
   CoordinationError,
   type GroupMembershipClient,
   type LeaderElectionClient,
@@ -12,6 +11,7 @@ import {
   pluginContext,
   type PluginHost,
   type PluginLocator,
+  type PluginLocatorClass,
   type Session,
   type Storage,
 } from '../../spi/index.ts'
@@ -110,8 +110,7 @@ export abstract class AbstractPluginLocator implements PluginLocator {
 
   async #start(configFile: string, host: PluginHost, options: OpOptions): Promise<void> {
     options.signal?.throwIfAborted()
-    const { configDef } = this.constructor as unknown as { readonly configDef: ConfigDef }
-    const context = checkedContext(configDef, configFile, host)
+    const context = checkedContext(this.constructor as unknown as Configured, configFile, host)
     const limits = remaining(context, options)
     const driver = await this.#connect(context, limits())
     const core = makeKernelCore({ context, driver, closing: this.#closing.signal })
@@ -190,17 +189,20 @@ async function closeAll(context: PluginContext, keeper: SessionKeeper, driver: S
   await inTime(context, 'closing the connection', driver.close())
 }
 
+type Configured = Pick<PluginLocatorClass, 'configDef' | 'configProblems'>
+
 /** Reads and checks everything, and says all that is wrong in one error. */
-function checkedContext(configDef: ConfigDef, configFile: string, host: PluginHost): PluginContext {
+function checkedContext(locatorClass: Configured, configFile: string, host: PluginHost): PluginContext {
   const file =
     host.config !== undefined || configFile === ''
       ? { readable: true, raw: host.config ?? {}, parse: { source: configFile }, problems: [], warnings: [] }
       : readPropertiesFile(configFile, configFile)
   const context = pluginContext({ ...host, config: file.raw })
-  const checked = checkConfig(configDef, file.raw, file.parse)
+  const checked = checkConfig(locatorClass.configDef, file.raw, file.parse)
   for (const warning of [...file.warnings, ...checked.warnings]) context.logger.warn(warning)
   // nothing is missing from a file that could not be read
   const problems = [...file.problems, ...(file.readable ? checked.problems : [])]
+  if (checked.values !== undefined) problems.push(...(locatorClass.configProblems?.(checked.values) ?? []))
   if (problems.length > 0) throw configError(problems)
   return context
 }

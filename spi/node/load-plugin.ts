@@ -67,6 +67,7 @@ export async function findPlugin(
     const check = checkConfig(found.locatorClass.configDef, config, plugin.parse)
     // nothing is missing from a file that could not be read
     if (plugin.readable) problems.push(...check.problems)
+    if (check.values !== undefined) problems.push(...(found.locatorClass.configProblems?.(check.values) ?? []))
     warnings.push(...check.warnings)
   }
   for (const warning of warnings) (host.logger ?? consoleLogger).warn(warning)

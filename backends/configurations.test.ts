@@ -1,0 +1,61 @@
+import { expect } from 'chai'
+import { isCoordinationError, silentLogger } from '../spi/index.ts'
+import { findPlugin } from '../spi/node/index.ts'
+import { EtcdPluginLocator } from './etcd/index.ts'
+
+async function problemsOf(locator: string, config: Record<string, string>): Promise<readonly string[] | undefined> {
+  const host = { config, logger: silentLogger }
+  const error: unknown = await findPlugin({ 'plugin.locator.classname': locator }, host).then(
+    () => undefined,
+    (reason: unknown) => reason,
+  )
+  return isCoordinationError(error, 'CONFIG') ? error.problems : undefined
+}
+
+describe('what is wrong between properties', () => {
+  it('is found together, and without connecting', async () => {
+    expect(
+      await problemsOf('keta', {
+        'plugin.keta.endpoints': 'a:1',
+        'plugin.keta.embedded': 'true',
+        'plugin.keta.username': 'root',
+        'plugin.keta.server.options': 'data-dir=/x,loud',
+      }),
+    ).to.deep.equal([
+      'plugin.keta.username and plugin.keta.password must be given together',
+      'plugin.keta.endpoints and plugin.keta.embedded exclude each other',
+      'plugin.keta.data.dir must be given for an embedded server',
+      'plugin.keta.server.options: data-dir has a property of its own',
+      'plugin.keta.server.options: loud is not name=value',
+    ])
+  })
+
+  it('is that keta has neither a server nor one of its own', async () => {
+    expect(await problemsOf('keta', {})).to.deep.equal([
+      'plugin.keta.endpoints must name a server, or plugin.keta.embedded be true',
+    ])
+    expect(await problemsOf('keta', { 'plugin.keta.endpoints': 'a:1' })).to.equal(undefined)
+    expect(await problemsOf('keta', { 'plugin.keta.embedded': 'true', 'plugin.keta.data.dir': 'd' })).to.equal(
+      undefined,
+    )
+  })
+
+  it('is that TLS is half configured', async () => {
+    const problems = await problemsOf('etcd', {
+      'plugin.etcd.endpoints': 'https://a,http://b',
+      'plugin.etcd.tls.cert.file': 'absent.pem',
+    })
+    expect(problems?.map((problem) => problem.replace(/:.*/, ''))).to.deep.equal([
+      'plugin.etcd.tls.cert.file cannot be read',
+      'plugin.etcd.tls.cert.file and plugin.etcd.tls.key.file must be given together',
+      'plugin.etcd.endpoints must all use TLS, or none',
+    ])
+  })
+
+  it('is told at startup too, by who is started without the loader', async () => {
+    const config = { 'plugin.etcd.endpoints': 'a:1', 'plugin.etcd.password': 'geheim' }
+    const error: unknown = await new EtcdPluginLocator().startup('', { config }).catch((reason: unknown) => reason)
+    expect(error).to.include({ code: 'CONFIG' })
+    expect(String(error)).to.include('must be given together').and.not.include('geheim')
+  })
+})
