@@ -1,10 +1,12 @@
-/** Whether a server of etcd's API answers a linearizable read. */
-import { credentials, makeGenericClientConstructor } from '@grpc/grpc-js'
+/** Whether a server of etcd's API answers a linearizable read; one that wants to know who asks answers too. */
+import { credentials, makeGenericClientConstructor, status } from '@grpc/grpc-js'
 import { acceptsConnections } from './ports.ts'
 
 /** A RangeRequest of the key "\0". */
 const RANGE_REQUEST = Buffer.from([0x0a, 0x01, 0x00])
 const DEADLINE_MS = 2000
+/** What etcd says to a request without a user name or a token. */
+const REFUSALS: ReadonlySet<number> = new Set([status.INVALID_ARGUMENT, status.UNAUTHENTICATED])
 const GenericClient = makeGenericClientConstructor({}, 'etcd')
 
 /** @param endpoint 'host:port' */
@@ -16,7 +18,7 @@ export async function answersReads(endpoint: string): Promise<boolean> {
       const same = (bytes: Buffer): Buffer => bytes
       const options = { deadline: Date.now() + DEADLINE_MS }
       client.makeUnaryRequest('/etcdserverpb.KV/Range', same, same, RANGE_REQUEST, options, (error) => {
-        resolve(error === null)
+        resolve(error === null || REFUSALS.has(error.code))
       })
     })
   } finally {

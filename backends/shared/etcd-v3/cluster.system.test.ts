@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
-import { type Entry, Secret } from '../../../spi/index.ts'
+import { type Entry, isCoordinationError, Secret } from '../../../spi/index.ts'
 import { type EtcdCluster, startEtcdCluster } from '../../../test-servers/etcd-cluster.ts'
 import { ensureEtcd, startEtcd } from '../../../test-servers/etcd.ts'
 import { provideOrSkip, type TestServer } from '../../../test-servers/server.ts'
@@ -29,8 +29,9 @@ describe('the driver on three members', function () {
     const sink = recorder<Entry>(({ text }) => text)
     await driver.followKey('/a', sink).active
     cluster.members[0]?.pause()
-    expect(await driver.read('/a', reading(10_000))).to.equal(undefined)
-    const { id } = await driver.openSession(20_000, call(10_000))
+    // if it led, the others elect a leader first
+    expect(await repeated(() => driver.read('/a', reading(10_000)))).to.equal(undefined)
+    const { id } = await repeated(() => driver.openSession(20_000, call(10_000)))
     expect(await driver.commit(commitOf(id, 1, write('/a', '1')), call(10_000))).to.include({ committed: true })
     await until(
       () => sink.lines.includes('/a=1'),
@@ -51,6 +52,19 @@ describe('the driver on three members', function () {
     expect(error).to.include({ code: 'CONNECTION', effect: 'none' })
   })
 })
+
+/** What may be done twice, as the base does it. */
+async function repeated<T>(attempt: () => Promise<T>): Promise<T> {
+  const end = performance.now() + 20_000
+  for (;;) {
+    try {
+      return await attempt()
+    } catch (error) {
+      const again = isCoordinationError(error, 'CONNECTION') || isCoordinationError(error, 'TIMEOUT')
+      if (!again || performance.now() > end) throw error
+    }
+  }
+}
 
 describe('the driver on etcd with access control', function () {
   this.timeout(60_000)
