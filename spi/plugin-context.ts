@@ -4,7 +4,10 @@ import { CoordinationError } from './errors.ts'
 import { consoleLogger, type Logger } from './logger.ts'
 
 export interface PluginContext {
-  /** Root of everything that the plugin stores: two clusters on one store never meet. */
+  /**
+   * Root of everything that the plugin stores: two clusters on one store never meet. Any text; a backend escapes it, or
+   * refuses with CONFIG what it cannot tell apart.
+   */
   readonly clusterId: string
   /** The contents of `plugin.configuration.file`, checked against the locator's ConfigDef but not converted. */
   readonly config: Readonly<Record<string, string>>

@@ -17,13 +17,14 @@ export const API_VERSION = 1
  */
 export interface PluginLocator extends AsyncDisposable {
   /**
-   * Connects and opens the session. Once; the services are there when it resolves.
+   * Connects and opens the session. Once, and not after `shutdown`; the services are there when it resolves.
    * @param configFile where the configuration stands, for messages; `host.config` is what it says. Without
    * `host.config` the locator reads the file itself.
    * @throws CoordinationError CONFIG, CONNECTION, TIMEOUT, AUTHENTICATION, AUTHORIZATION
    */
   startup(configFile: string, host?: PluginHost, options?: OpOptions): Promise<void>
 
+  /** Each: NOT_INITIALIZED before startup; after shutdown a closed service, or CLOSED. */
   getGroupMembership(group: string): GroupMembershipClient
   getLeaderElection(service: string): LeaderElectionClient
   getStorage(): Storage

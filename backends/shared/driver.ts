@@ -106,6 +106,7 @@ export interface ValueStore {
   /**
    * All of it or nothing, in one step. At most once: the store remembers `commit.id` for as long as the session lives.
    * Without transactions (`capabilities.transactions` false) it is never given more than one key.
+   * @throws CoordinationError SESSION_LOST with effect `none` if the commit's session is over.
    */
   commit(commit: Commit, call: Call): Promise<CommitOutcome>
 
@@ -113,6 +114,8 @@ export interface ValueStore {
    * What became of a commit whose reply was lost. Once it has answered, the outcome is final: a request that is still
    * on its way can no longer take effect.
    * @returns 'never' if the commit did not take place and never will.
+   * @throws CoordinationError SESSION_LOST with effect `unknown` if the session is over, and with it what was
+   * remembered.
    */
   outcomeOf(commit: Commit, call: Call): Promise<CommitOutcome | 'never'>
 }
@@ -208,6 +211,6 @@ export interface FollowSink<T> {
 export interface Follow {
   /** Resolves once `reset` has been called and all later commits will be told; rejects if it failed before. */
   readonly active: Promise<void>
-  /** Nothing is told any more from the moment of the call. */
+  /** Nothing is told any more from the moment of the call; `active` may then stay pending. */
   close(): void
 }
