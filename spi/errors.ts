@@ -62,8 +62,8 @@ const EFFECT_OF = {
  * | `LEADERSHIP_LOST` | the term is over, or the candidacy that was waited for has ended |
  * | `CANDIDATE_EXISTS` | this client already runs a candidate of that id |
  * | `SESSION_LOST` | the session ended while the call was under way |
- * | `CONNECTION` | no server could be reached, or the connection broke |
- * | `TIMEOUT` | no answer within `timeoutMs` |
+ * | `CONNECTION` | every server refused to be reached, or the connection broke |
+ * | `TIMEOUT` | no answer within `timeoutMs`, also from a server that is being connected to |
  * | `OVERLOADED` | the store refused the call for lack of room or pace |
  * | `AUTHENTICATION`, `AUTHORIZATION` | who we are, or what we may do, was refused |
  * | `INVALID_KEY` | a key, namespace or id against the rules of keys.ts |

@@ -8,8 +8,11 @@ import type { Fence, Version } from './values.ts'
  */
 export interface OpOptions {
   readonly signal?: AbortSignal
-  /** Reject with TIMEOUT after so many milliseconds. Default: the session timeout. Of a call that waits for an event
-   * (`join` with `onConflict: 'wait'`, `awaitLeadership`): default none. */
+  /**
+   * Reject after so many milliseconds: with TIMEOUT, or with CONNECTION if it was last heard that no server is there.
+   * Default: the session timeout. Of a call that waits for an event (`join` with `onConflict: 'wait'`,
+   * `awaitLeadership`): default none.
+   */
   readonly timeoutMs?: number
 }
 

@@ -80,10 +80,13 @@ export const SecondShutdownRejects: Mutant = class extends MemoryPluginLocator {
   }
 }
 
+/** What {@link LeavesTimers} has left in this process, which must end one day. */
+export const leftTimers: NodeJS.Timeout[] = []
+
 /** Each of them starts a timer, and none stops it. */
 export const LeavesTimers: Mutant = class extends MemoryPluginLocator {
   override async startup(configFile: string, host?: PluginHost, options?: OpOptions): Promise<void> {
-    setInterval(ANY_ERROR, 1_000)
+    leftTimers.push(setInterval(ANY_ERROR, 1_000))
     await super.startup(configFile, host, options)
   }
 }

@@ -15,7 +15,7 @@ export const MEMORY_CONFIG = defineConfig({
   'plugin.memory.password': { type: 'password', default: null, doc: 'Password of the served store, if it has one.' },
 })
 
-/** @throws CoordinationError CONNECTION, AUTHENTICATION */
+/** @throws CoordinationError CONNECTION, TIMEOUT, AUTHENTICATION */
 export async function reachStore(context: PluginContext, call: Call): Promise<StoreAccess> {
   const config = parseConfig(MEMORY_CONFIG, context.config)
   const endpoints = config['plugin.memory.endpoints']

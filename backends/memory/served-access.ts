@@ -17,7 +17,7 @@ export interface ServedOptions {
   readonly password: Secret | undefined
 }
 
-/** Resolves when the store has welcomed us. @throws CoordinationError CONNECTION, AUTHENTICATION */
+/** Resolves when the store has welcomed us. @throws CoordinationError CONNECTION, TIMEOUT, AUTHENTICATION */
 export async function connectServed(
   options: ServedOptions,
   context: PluginContext,
@@ -110,7 +110,7 @@ export class ServedAccess implements StoreAccess {
         this.#persistent = persistent
         return connection
       } catch (error) {
-        if (!isCoordinationError(error, 'CONNECTION')) throw error
+        if (!isCoordinationError(error, 'CONNECTION') && !isCoordinationError(error, 'TIMEOUT')) throw error
         last = error
         this.#turn++
       }

@@ -26,6 +26,9 @@ export interface ConnectionOptions {
   readonly silenceMs: number
 }
 
+/** How an answer is lost. */
+type Lost = 'CONNECTION' | 'TIMEOUT'
+
 interface Pending {
   reply(reply: Reply): void
   broken(): void
@@ -40,8 +43,8 @@ export class ServedConnection {
   #greeted: ((welcome: Welcome) => void) | undefined
   #lastHeard: number
   #lastId = 0
-  /** Why it is over. */
-  #broken: string | undefined
+  /** Why it is over; silence is a TIMEOUT. */
+  #broken: { readonly code: Lost; readonly why: string } | undefined
 
   constructor(options: ConnectionOptions) {
     this.#options = options
@@ -55,14 +58,14 @@ export class ServedConnection {
     this.#socket.on('close', () => this.close(why))
   }
 
-  /** @throws CoordinationError CONNECTION or AUTHENTICATION, with effect `none`. */
+  /** @throws CoordinationError CONNECTION, TIMEOUT or AUTHENTICATION, with effect `none`. */
   async greet(): Promise<{ readonly persistent: boolean }> {
     const { clock, endpoint, password, silenceMs } = this.#options
     const welcomed = new Promise<Welcome>((resolve) => {
       this.#greeted = resolve
     })
     this.#socket.write(encodeFrame({ version: PROTOCOL_VERSION, password }))
-    using _limit = clock.setTimeout(() => this.close(`no welcome within ${silenceMs} ms`), silenceMs)
+    using _limit = clock.setTimeout(() => this.close(`no welcome within ${silenceMs} ms`, 'TIMEOUT'), silenceMs)
     const welcome = await welcomed
     if (!('error' in welcome)) return welcome
     this.close('refused')
@@ -103,7 +106,7 @@ export class ServedConnection {
             else if ('compacted' in reply) end(new CompactedError(reply.compacted))
             else if ('error' in reply) end(errorOf(reply.error))
           },
-          broken: () => end(this.#failure('CONNECTION', 'the watch broke off', 'none')),
+          broken: () => end(this.#failure(this.#lost, 'the watch broke off', 'none')),
         },
       )
       if (signal.aborted) onAbort()
@@ -111,18 +114,18 @@ export class ServedConnection {
     })
   }
 
-  close(why = 'closed'): void {
+  close(why = 'closed', code: Lost = 'CONNECTION'): void {
     if (this.#broken !== undefined) return
-    this.#broken = why
+    this.#broken = { code, why }
     this.#socket.destroy()
-    this.#greeted?.({ error: { code: 'CONNECTION', message: why, effect: 'none' } })
+    this.#greeted?.({ error: { code, message: why, effect: 'none' } })
     for (const pending of [...this.#pending.values()]) pending.broken()
   }
 
   /** @param lost what is known of the effect while the answer is not there. */
   async #ask(ask: Operation | 'connections', args: readonly unknown[], call: Call, lost: Effect): Promise<unknown> {
     const { signal, timeoutMs } = call
-    if (signal.aborted || !this.isOpen) throw this.#failure('CONNECTION', `${ask} was not sent`, 'none')
+    if (signal.aborted || !this.isOpen) throw this.#failure(this.#lost, `${ask} was not sent`, 'none')
     const id = ++this.#lastId
     return new Promise<unknown>((resolve, reject) => {
       const end = (how: () => void) => {
@@ -145,7 +148,7 @@ export class ServedConnection {
             if ('error' in reply) fail(errorOf(reply.error))
             else if ('result' in reply) end(() => resolve(reply.result))
           },
-          broken: () => fail(this.#failure('CONNECTION', `${ask} got no answer`, lost)),
+          broken: () => fail(this.#failure(this.#lost, `${ask} got no answer`, lost)),
         },
       )
     })
@@ -180,11 +183,15 @@ export class ServedConnection {
   /** A request got no answer: if nothing else has come for long, nothing will. */
   #suspect(): void {
     const { clock, silenceMs } = this.#options
-    if (clock.now() - this.#lastHeard >= silenceMs) this.close(`silent for ${silenceMs} ms`)
+    if (clock.now() - this.#lastHeard >= silenceMs) this.close(`silent for ${silenceMs} ms`, 'TIMEOUT')
   }
 
-  #failure(code: 'CONNECTION' | 'TIMEOUT', message: string, effect: Effect): CoordinationError {
-    const why = this.#broken === undefined ? '' : `: ${this.#broken}`
+  get #lost(): Lost {
+    return this.#broken?.code ?? 'CONNECTION'
+  }
+
+  #failure(code: Lost, message: string, effect: Effect): CoordinationError {
+    const why = this.#broken === undefined ? '' : `: ${this.#broken.why}`
     return new CoordinationError(code, `${this.#options.endpoint}: ${message}${why}`, { backend: BACKEND, effect })
   }
 }

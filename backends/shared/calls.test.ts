@@ -110,6 +110,20 @@ describe('calls to the driver', () => {
     expect(await call).to.include({ code: 'TIMEOUT', effect: 'unknown', retriable: false })
   })
 
+  it('tells servers that refuse from servers that are silent, at whatever moment the time is up', async () => {
+    const attempt = (code: ErrorCode, takesMs: number) => () =>
+      new Promise<never>((_resolve, reject) => {
+        clock.setTimeout(() => reject(new CoordinationError(code, code, { effect: 'none' })), takesMs)
+      })
+    for (let timeoutMs = 50; timeoutMs < 400; timeoutMs += 10) {
+      for (const code of ['CONNECTION', 'TIMEOUT'] as const) {
+        const call = caught(calls.read(about, { timeoutMs }, attempt(code, 20)))
+        await pass(timeoutMs)
+        expect(await call, `after ${timeoutMs} ms`).to.include({ code, effect: 'none', retriable: true })
+      }
+    }
+  })
+
   it('remembers an attempt without a reply when a later one was not sent', async () => {
     const call = caught(calls.repeat(about, { timeoutMs: 100 }, script<never>(lost, unsent)))
     await pass(105)

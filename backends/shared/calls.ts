@@ -143,7 +143,11 @@ interface Ended {
   readonly progress: Progress
 }
 
-/** What the store said last, if nothing is on its way. */
+/**
+ * CONNECTION if the last attempt that has ended found nobody to ask, and nothing may have been done; else TIMEOUT. The
+ * attempt that is under way says nothing: servers that refuse us, and servers that are silent, are told apart at
+ * whatever moment the time is up.
+ */
 function timeoutError({ about, timeoutMs, backend, repeatable, progress }: Ended): CoordinationError {
   const { effect, lastError } = progress
   const message = `${named(about)}: no answer within ${timeoutMs} ms`

@@ -126,13 +126,16 @@ class Attempt {
 
   /** Nobody waits any more, but the slot would be lost, and the request might still take effect much later. */
   #findOutLater(): void {
-    const { calls, driver, context } = this.#kernel
+    const { calls, driver, context, closing } = this.#kernel
     calls
       .repeat(this.#about, undefined, (call) => driver.outcomeOf(this.#commit, call))
       .then(
         (outcome) => this.#settled(outcome),
-        (cause: unknown) => {
-          context.logger.debug('what became of an abandoned write is not known', { cause, id: this.#commit.id })
+        (error: unknown) => {
+          // closing ends the session, and with it the slot and the request
+          if (closing.aborted) return
+          const why = error instanceof Error ? error.message : String(error)
+          context.logger.debug(`what became of an abandoned write is not known: ${why}`, { id: this.#commit.id })
         },
       )
   }

@@ -61,6 +61,8 @@ export function makeHost(): StoreHost {
 export interface FaultyClient {
   readonly driver: FaultyDriver
   readonly kernel: Kernel
+  /** What was written to the log for whoever debugs. */
+  readonly debugged: readonly string[]
   close(): Promise<void>
 }
 
@@ -69,8 +71,10 @@ export async function makeFaultyClient(
   capabilities: Partial<Capabilities> = {},
 ): Promise<FaultyClient> {
   const driver = new FaultyDriver(host, capabilities)
+  const debugged: string[] = []
+  const logger = { ...silentLogger, debug: (message: string) => debugged.push(message) }
   // short pauses
-  const context = pluginContext({ logger: silentLogger, sessionTimeoutMs: 5_000, random: () => Math.random() / 50 })
+  const context = pluginContext({ logger, sessionTimeoutMs: 5_000, random: () => Math.random() / 50 })
   const closing = new AbortController()
   const core = makeKernelCore({ context, driver, closing: closing.signal })
   const keeper = new SessionKeeper(core)
@@ -80,7 +84,7 @@ export async function makeFaultyClient(
     await keeper.close()
     await driver.close()
   }
-  return { driver, kernel: { ...core, sessions: keeper }, close }
+  return { driver, kernel: { ...core, sessions: keeper }, debugged, close }
 }
 
 function broken(effect: 'none' | 'unknown'): CoordinationError {

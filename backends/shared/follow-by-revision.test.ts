@@ -140,6 +140,16 @@ describe('following by revisions', () => {
     expect(watches).to.have.length(1)
   })
 
+  it('ends when the driver was closed under it', async () => {
+    await show(7n)
+    await fail(watches.at(-1)!.end, error('CONNECTION'))
+    await fail(watches.at(-1)!.end, error('CLOSED'))
+    await pause()
+    expect(watches).to.have.length(2)
+    expect(told).to.deep.equal(['reset ', 'failed CLOSED'])
+    expect(clock.waiting).to.equal(0)
+  })
+
   it('goes on after a fault that it does not understand', async () => {
     await show(7n)
     await fail(watches.at(-1)!.end, new TypeError('x is undefined'))

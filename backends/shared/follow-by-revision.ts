@@ -38,8 +38,8 @@ export function followByRevision<T>(context: FollowContext, source: RevisionSour
   return new RevisionFollow(context, source, sink)
 }
 
-/** No waiting and no other server will change these answers. */
-const FINAL: ReadonlySet<string> = new Set(['AUTHENTICATION', 'AUTHORIZATION', 'UNSUPPORTED'])
+/** No waiting and no other server will change these answers. CLOSED: the driver was closed under the follow. */
+const FINAL: ReadonlySet<string> = new Set(['AUTHENTICATION', 'AUTHORIZATION', 'UNSUPPORTED', 'CLOSED'])
 
 class RevisionFollow<T> implements Follow {
   readonly active: Promise<void>

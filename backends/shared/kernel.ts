@@ -32,8 +32,8 @@ export interface Calls {
   /**
    * Runs `attempt` until it succeeds, is refused, or the time is up: what failed without effect for want of a
    * connection is tried again after a random pause. Rejects at once, whatever the driver does, with `signal.reason` on
-   * abort, CLOSED on closing, and at the end of `timeoutMs` (default: the session timeout) with the last CONNECTION
-   * error, or TIMEOUT.
+   * abort, CLOSED on closing, and at the end of `timeoutMs` (default: the session timeout) with TIMEOUT – or CONNECTION
+   * if the attempt that ended last was told that there is no server, and nothing is known to have been sent.
    * @param about names the call in messages, and the key, group or service concerned.
    */
   run<T>(about: About, options: OpOptions | undefined, attempt: (call: Call) => Promise<T>): Promise<T>

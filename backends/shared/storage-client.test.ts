@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import {
   type Capabilities,
-  type CoordinationError,
+  CoordinationError,
   type Entry,
   isCoordinationError,
   modify,
@@ -11,6 +11,7 @@ import {
   versionOf,
 } from '../../spi/index.ts'
 import type { StoreHost } from '../memory/store-host.ts'
+import { deferred } from './deferred.ts'
 import { type CommitFault, type FaultyClient, makeFaultyClient, makeHost } from './faulty-store.fixture.ts'
 import { StorageClient } from './storage-client.ts'
 
@@ -255,6 +256,26 @@ describe('StorageClient', () => {
       while (client.driver.questions.length < 2) await nextTurn()
       await client.driver.arrive()
       expect(await storage.fetch('/a')).to.equal(undefined)
+    })
+
+    it('of an aborted write that stay unknown are one line in the log, and none on closing', async () => {
+      const abandon = async () => {
+        const abort = new AbortController()
+        client.driver.fault = () => {
+          abort.abort(new Error('enough'))
+          return 'lost-reply'
+        }
+        await storage.put('/a', '1', { signal: abort.signal }).catch(() => undefined)
+        await nextTurn()
+      }
+      client.driver.outcomeOf = () => Promise.reject(new CoordinationError('SESSION_LOST', 'the session is over'))
+      await abandon()
+      expect(client.debugged).to.deep.equal(['what became of an abandoned write is not known: the session is over'])
+      client.driver.outcomeOf = () => deferred<never>().promise
+      await abandon()
+      await client.close()
+      await nextTurn()
+      expect(client.debugged).to.have.length(1)
     })
 
     it('write in the next session what the lost one certainly has not', async () => {

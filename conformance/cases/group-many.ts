@@ -3,7 +3,7 @@ import { expect } from 'chai'
 import { type FencingToken, isCoordinationError } from '../../spi/index.ts'
 import type { ConformanceCase, Given } from '../kit/case.ts'
 import type { Party } from '../kit/party.ts'
-import { expectNoRepeats, GROUP, logGroup, SLACK_MS, steady } from './group-steps.ts'
+import { expectNoRepeats, GROUP, type GroupLog, logGroup, SLACK_MS, steady } from './group-steps.ts'
 import { inParallel, patient, pick } from './storage-steps.ts'
 
 export const groupMany: readonly ConformanceCase[] = [
@@ -29,35 +29,55 @@ async function converge(given: Given): Promise<void> {
   const logs = await inParallel(parties, ({ group }) => logGroup(given, group(), { initial: true }))
   const truth = new Map<string, FencingToken>()
   const steps = given.scale(8, 40)
-  await inParallel(parties, (party) => joinAndLeave(given, party, steps, truth), count)
+  const held = await inParallel(parties, (party) => joinAndLeave(given, party, steps, truth), count)
+  const [first] = parties
+  truth.set('last', (await first!.group().join('last', '', patient(given))).epoch)
+  await expectTruth(given, parties, logs, truth)
 
+  // whatever chance has ended with: now the last news are of leaving
+  await first!.group().leave('last', patient(given))
+  await inParallel(
+    parties.map(({ group }, index) => ({ group, ids: held[index] ?? [] })),
+    async ({ group, ids }) => {
+      for (const id of ids) await group().leave(id, patient(given))
+    },
+    count,
+  )
+  await expectTruth(given, parties, logs, new Map())
+  for (const [index, { states }] of logs.entries()) expectNoRepeats(names[index] ?? '', states)
+}
+
+async function expectTruth(
+  given: Given,
+  parties: readonly Party[],
+  logs: readonly GroupLog[],
+  truth: ReadonlyMap<string, FencingToken>,
+): Promise<void> {
   const expected = [...truth.keys()].sort()
   const differing = () =>
-    logs.flatMap(({ latest }, index) => (latest?.join() === expected.join() ? [] : [names[index]]))
-  const limit = given.T + given.graceMs + SLACK_MS
+    logs.flatMap(({ latest }, index) => (latest?.join() === expected.join() ? [] : [parties[index]?.name]))
   await given.until(
     'all listeners have been told the truth',
     () => {
       expect(differing(), `who was last told something else than ${expected.join()}`).to.deep.equal([])
       return true
     },
-    limit,
+    given.T + given.graceMs + SLACK_MS,
   )
   await inParallel(parties, async ({ name, group }) => {
     const members = await group().members(patient(given))
     const epochs = new Map([...members].map(([id, { epoch }]) => [id, epoch]))
     expect(epochs, `the members as ${name} sees them in the end`).to.deep.equal(truth)
   })
-  for (const [index, { states }] of logs.entries()) expectNoRepeats(names[index] ?? '', states)
 }
 
-/** Half of the ids are a client's own, the others are fought for. */
+/** Half of the ids are a client's own, the others are fought for. @returns what it holds in the end. */
 async function joinAndLeave(
   given: Given,
   { name, group }: Party,
   steps: number,
   truth: Map<string, FencingToken>,
-): Promise<void> {
+): Promise<ReadonlySet<string>> {
   const held = new Set<string>()
   for (let step = 0; step < steps; step++) {
     if (held.size > 0 && given.random() < 0.4) {
@@ -77,6 +97,7 @@ async function joinAndLeave(
       if (!isCoordinationError(error, 'MEMBER_EXISTS')) throw error
     }
   }
+  return held
 }
 
 async function epochsRise(given: Given): Promise<void> {

@@ -236,7 +236,7 @@ export interface ServerStream<Q, R> {
 }
 
 /** Another server may do better. */
-function isTrouble(error: unknown): error is CoordinationError {
+export function isTrouble(error: unknown): error is CoordinationError {
   return isCoordinationError(error, 'CONNECTION') || isCoordinationError(error, 'TIMEOUT')
 }
 

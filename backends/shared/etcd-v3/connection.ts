@@ -193,8 +193,9 @@ export class Connection {
   }
 }
 
+/** Nobody has answered while we connected. A server that refuses us does answer: then the request itself fails so. */
 function unsent(details: string): RpcError {
-  return new RpcError({ code: Code.UNAVAILABLE, details, unsent: true })
+  return new RpcError({ code: Code.DEADLINE_EXCEEDED, details, unsent: true })
 }
 
 /**

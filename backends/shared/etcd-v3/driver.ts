@@ -1,11 +1,5 @@
 /** The driver of a store that speaks etcd's v3 API: etcd itself, and keta. */
-import {
-  type Capabilities,
-  type Entry,
-  type FencingToken,
-  isCoordinationError,
-  type PluginContext,
-} from '../../../spi/index.ts'
+import { type Capabilities, type Entry, type FencingToken, type PluginContext } from '../../../spi/index.ts'
 import { backoffMs, sleep } from '../../../spi/helpers/backoff.ts'
 import type {
   Call,
@@ -23,7 +17,7 @@ import type {
   StoreDriver,
 } from '../driver.ts'
 import { Changes } from './changes.ts'
-import { Cluster, type ClusterSettings } from './cluster.ts'
+import { Cluster, type ClusterSettings, isTrouble } from './cluster.ts'
 import { Commits, OVERHEAD_OPS } from './commits.ts'
 import { Layout } from './layout.ts'
 import { Leases } from './leases.ts'
@@ -62,7 +56,7 @@ export async function openEtcdDriver(options: EtcdDriverOptions, call: Call): Pr
         return await open(options, cluster, { ...call, timeoutMs: Math.max(1, until - clock.now()) })
       } catch (error) {
         const pauseMs = backoffMs(attempt, random)
-        if (!isCoordinationError(error, 'CONNECTION') || clock.now() + pauseMs >= until) throw error
+        if (!isTrouble(error) || clock.now() + pauseMs >= until) throw error
         await sleep(clock, pauseMs, call.signal)
       }
     }
