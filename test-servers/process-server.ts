@@ -14,10 +14,14 @@ export interface ProcessServerOptions {
   /** The arguments, given the directory that the server may write to. */
   readonly arguments: (dataDir: string) => readonly string[]
   readonly environment?: Readonly<Record<string, string>>
+  /** Run once before the first start, given the same directory as `arguments`. */
+  readonly prepare?: (dataDir: string) => Promise<void>
   /** Resolves to true when the server answers; asked again until then. */
   readonly isReady: () => Promise<boolean>
   /** How long a start may take, in milliseconds. */
   readonly startTimeout?: number
+  /** How long `stop` waits for a graceful end, in milliseconds; 0: SIGKILL at once. Default 10 s. */
+  readonly stopGrace?: number
 }
 
 const GRACE_MS = 10_000
@@ -27,6 +31,7 @@ const LOG_FILE = 'server.log'
 export async function startProcessServer(options: ProcessServerOptions): Promise<TestServer> {
   const server = new ProcessServer(options)
   try {
+    await options.prepare?.(server.writableDir)
     await server.start()
   } catch (error) {
     await server.stop()
@@ -57,6 +62,10 @@ class ProcessServer implements TestServer {
     return pid
   }
 
+  get writableDir(): string {
+    return join(this.dataDir, 'data')
+  }
+
   log(): string {
     return readFileSync(join(this.dataDir, LOG_FILE), 'utf8')
   }
@@ -64,7 +73,7 @@ class ProcessServer implements TestServer {
   async start(): Promise<void> {
     const { command, environment, isReady, startTimeout = 30_000 } = this.#options
     const output = openSync(join(this.dataDir, LOG_FILE), 'a')
-    const child = spawn(command, this.#options.arguments(join(this.dataDir, 'data')), {
+    const child = spawn(command, this.#options.arguments(this.writableDir), {
       detached: true,
       stdio: ['ignore', output, output],
       env: { ...foreignEnvironment(), ...environment },
@@ -82,7 +91,8 @@ class ProcessServer implements TestServer {
   }
 
   async stop(): Promise<void> {
-    await this.#terminate()
+    const { stopGrace = GRACE_MS } = this.#options
+    await (stopGrace > 0 ? this.#terminate(stopGrace) : this.kill())
     rmSync(this.dataDir, { recursive: true, force: true })
   }
 
@@ -100,7 +110,7 @@ class ProcessServer implements TestServer {
   }
 
   async restart(): Promise<void> {
-    await this.#terminate()
+    await this.#terminate(GRACE_MS)
     await this.start()
   }
 
@@ -119,7 +129,7 @@ class ProcessServer implements TestServer {
     if (pid !== undefined) guardGroup(pid)
   }
 
-  async #terminate(): Promise<void> {
+  async #terminate(grace: number): Promise<void> {
     const child = this.#child
     if (child?.pid === undefined) return
     const { pid } = child
@@ -127,7 +137,7 @@ class ProcessServer implements TestServer {
     signalGroup(pid, 'SIGCONT')
     const timer = setTimeout(() => {
       signalGroup(pid, 'SIGKILL')
-    }, GRACE_MS)
+    }, grace)
     await this.#ended
     clearTimeout(timer)
   }

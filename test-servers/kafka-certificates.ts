@@ -1,0 +1,55 @@
+/** A certificate authority of a test cluster, and what it signed for the brokers and for a client. */
+import { execFile } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { missing } from './kafka-installation.ts'
+import type { ServerTls } from './kafka-security.ts'
+
+/** Files in PEM for a client. */
+export interface ClientTls {
+  readonly caFile: string
+  /** Brokers ask for it only if a property says so: listener.name.client.ssl.client.auth=required. */
+  readonly certFile: string
+  readonly keyFile: string
+}
+
+const DAYS = '30'
+const NEW_KEY = ['-nodes', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1']
+const run = promisify(execFile)
+
+/** @throws MissingToolchainError without openssl */
+export async function makeCertificates(directory: string): Promise<{ server: ServerTls; client: ClientTls }> {
+  const file = (name: string): string => join(directory, name)
+  const caFile = file('ca.pem')
+  const subject = ['-subj', '/CN=test authority']
+  await openssl('req', '-x509', ...NEW_KEY, ...subject, '-days', DAYS, '-keyout', file('ca-key.pem'), '-out', caFile)
+  await sign(directory, 'broker', 'subjectAltName=IP:127.0.0.1,DNS:localhost')
+  await sign(directory, 'client', 'extendedKeyUsage=clientAuth')
+  const keyStoreFile = file('broker.pem')
+  const parts = ['broker-key.pem', 'broker-cert.pem'].map((name) => readFileSync(file(name), 'utf8'))
+  writeFileSync(keyStoreFile, parts.join(''), { mode: 0o600 })
+  return {
+    server: { caFile, keyStoreFile },
+    client: { caFile, certFile: file('client-cert.pem'), keyFile: file('client-key.pem') },
+  }
+}
+
+async function sign(directory: string, name: string, extension: string): Promise<void> {
+  const [key, request, extensions, certificate] = ['-key.pem', '.csr', '.ext', '-cert.pem'].map((suffix) =>
+    join(directory, `${name}${suffix}`),
+  ) as [string, string, string, string]
+  writeFileSync(extensions, `${extension}\n`)
+  await openssl('req', '-new', ...NEW_KEY, '-subj', `/CN=${name}`, '-keyout', key, '-out', request)
+  const authority = ['-CA', join(directory, 'ca.pem'), '-CAkey', join(directory, 'ca-key.pem'), '-CAcreateserial']
+  const signed = ['-days', DAYS, '-extfile', extensions, '-in', request, '-out', certificate]
+  await openssl('x509', '-req', ...authority, ...signed)
+}
+
+async function openssl(...options: readonly string[]): Promise<void> {
+  try {
+    await run('openssl', options)
+  } catch (error) {
+    throw missing('openssl', `openssl is not installed, so a Kafka with TLS can't be started`, error)
+  }
+}
