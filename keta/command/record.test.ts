@@ -12,6 +12,7 @@ import { RecordError } from './record-error.ts'
 
 const OWNER = Buffer.from('000102030405060708090a0b0c0d0e0f', 'hex')
 const START = { epoch: 0, owner: '', seq: 0, hash: ZERO_HASH }
+const CLAIMER = { memberId: 2n ** 64n - 1n, urls: ['http://a:2379'], readLeaseMs: 0 }
 const PUT: Command = {
   kind: 'put',
   key: keyFromText('k'),
@@ -43,7 +44,7 @@ describe('a log record', () => {
     const documented = readFileSync(new URL('record-format.md', import.meta.url), 'utf8')
     const example = documented.slice(documented.indexOf('## Example')).match(/^ {4}.*$/gm) ?? []
     const chain = RecordChain.claiming(START, OWNER)
-    const records = [chain.claim(['http://a:2379']), chain.command(encodeCommand(PUT)), chain.tick()]
+    const records = [chain.claim(CLAIMER), chain.command(encodeCommand(PUT)), chain.tick(0)]
     const written = records.map((record) => record.toString('hex')).join('')
     expect(example.join('').replaceAll(/\s/g, '')).to.equal(written)
   })
@@ -52,9 +53,9 @@ describe('a log record', () => {
     const chain = RecordChain.claiming(START, OWNER)
     let hash = ZERO_HASH
     const records = [
-      chain.claim([]),
+      chain.claim(CLAIMER),
       chain.command(encodeCommand(PUT)),
-      chain.tick(),
+      chain.tick(0),
       chain.command(encodeCommand(PUT)),
     ]
     records.forEach((record, index) => {
@@ -68,27 +69,28 @@ describe('a log record', () => {
 
   it('is continued from a position as if there had been no interruption', () => {
     const whole = RecordChain.claiming(START, OWNER)
-    const claim = whole.claim([])
+    const claim = whole.claim(CLAIMER)
     const continued = RecordChain.continuing({
       epoch: 1,
       owner: OWNER.toString('latin1'),
       seq: 0,
       hash: chainHash(ZERO_HASH, claim),
     })
-    expect(continued.tick()).to.deep.equal(whole.tick())
+    expect(continued.tick(0)).to.deep.equal(whole.tick(0))
   })
 
   it('holds a claim with its addresses and feature level', () => {
-    const claim = { prevEpoch: 6, urls: ['http://a', '', 'http://ü'], featureLevel: 2 }
+    const claimer = { memberId: 2n ** 63n + 5n, urls: ['http://a', '', 'http://ü'], readLeaseMs: 1500 }
+    const claim = { ...claimer, prevEpoch: 6, featureLevel: 2 }
     expect(decodeClaim(encodeClaim(claim))).to.deep.equal(claim)
-    const record = decodeRecord(RecordChain.claiming({ ...START, epoch: 6 }, OWNER).claim(claim.urls, 2))
+    const record = decodeRecord(RecordChain.claiming({ ...START, epoch: 6 }, OWNER).claim(claim, 2))
     expect(record).to.include({ kind: 'claim', epoch: 7, seq: 0, previousHash: ZERO_HASH })
     expect(decodeClaim(record.payload)).to.deep.equal(claim)
   })
 
   const whole = encodeRecord(
     { kind: 'tick', epoch: 1, owner: OWNER.toString('latin1'), seq: 1, previousHash: ZERO_HASH },
-    Buffer.alloc(0),
+    Buffer.alloc(4),
   )
   const refused: readonly (readonly [string, Uint8Array, RecordError['code']])[] = [
     ['no bytes', Buffer.alloc(0), 'GARBLED_RECORD'],
@@ -99,7 +101,7 @@ describe('a log record', () => {
     ['a newer format', changed(whole, 0, 2), 'UNSUPPORTED_RECORD'],
     ['a newer kind', changed(whole, 1, 4), 'UNSUPPORTED_RECORD'],
     ['kind 0', changed(whole, 1, 0), 'UNSUPPORTED_RECORD'],
-    ['a tick that says something', Buffer.concat([whole, Buffer.of(1)]), 'UNSUPPORTED_RECORD'],
+    ['a tick that says more than its digest', Buffer.concat([whole, Buffer.of(1)]), 'UNSUPPORTED_RECORD'],
   ]
   for (const [what, bytes, code] of refused) {
     it(`is refused with ${code} if it is ${what}`, () => {

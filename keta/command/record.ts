@@ -3,7 +3,7 @@
  * (record-format.md); and `RecordChain`, by which a writer makes its successive records.
  */
 import { chainHash, HASH_BYTES, ZERO_HASH } from '../bytes/hash64.ts'
-import { encodeClaim } from './claim.ts'
+import { type Claimer, encodeClaim } from './claim.ts'
 import { RecordError } from './record-error.ts'
 
 const RECORD_FORMAT_VERSION = 1
@@ -23,7 +23,7 @@ const AT_OWNER = 10
 const AT_SEQ = 26
 const AT_PREVIOUS_HASH = 34
 const TWO_32 = 0x1_0000_0000
-const NO_PAYLOAD = new Uint8Array(0)
+const DIGEST_BYTES = 4
 
 export type RecordKind = 'claim' | 'command' | 'tick'
 
@@ -40,7 +40,7 @@ export interface RecordHeader {
 }
 
 export interface DecodedRecord extends RecordHeader {
-  /** A view. Of a command: see codec.ts; of a claim: see claim.ts; a tick has none. */
+  /** A view. Of a command: see codec.ts; of a claim: see claim.ts; of a tick: 4 bytes, the digest. */
   readonly payload: Uint8Array
 }
 
@@ -79,8 +79,9 @@ export class RecordChain {
     return new RecordChain(position.owner, position.epoch, position.seq, position.hash)
   }
 
-  claim(urls: readonly string[], featureLevel: number = SUPPORTED_FEATURE_LEVEL): Buffer {
-    const payload = encodeClaim({ prevEpoch: this.#epoch, urls, featureLevel })
+  claim(claimer: Claimer, featureLevel: number = SUPPORTED_FEATURE_LEVEL): Buffer {
+    const { memberId, urls, readLeaseMs } = claimer
+    const payload = encodeClaim({ prevEpoch: this.#epoch, memberId, urls, readLeaseMs, featureLevel })
     this.#epoch++
     this.#seq = 0
     return this.#append('claim', ZERO_HASH, payload)
@@ -92,10 +93,20 @@ export class RecordChain {
     return this.#append('command', this.#hash, payload)
   }
 
-  /** A record that changes nothing but the place in the log: a sign of life, and a barrier for reads. */
-  tick(): Buffer {
+  /** Sequence number of the last record made. */
+  get seq(): number {
+    return this.#seq
+  }
+
+  /**
+   * A record that changes nothing but the place in the log: a sign of life, and a barrier for reads.
+   * @param digest of the writer's state after all records before it: whoever has another one has gone astray.
+   */
+  tick(digest: number): Buffer {
     this.#seq++
-    return this.#append('tick', this.#hash, NO_PAYLOAD)
+    const payload = Buffer.allocUnsafe(DIGEST_BYTES)
+    payload.writeUInt32BE(digest)
+    return this.#append('tick', this.#hash, payload)
   }
 
   #append(kind: RecordKind, previousHash: string, payload: Uint8Array): Buffer {
@@ -121,6 +132,12 @@ export function encodeRecord(header: RecordHeader, payload: Uint8Array): Buffer 
   return record
 }
 
+/** The digest that a decoded tick carries. */
+export function digestOf(tick: DecodedRecord): number {
+  const { buffer, byteOffset, byteLength } = tick.payload
+  return new DataView(buffer, byteOffset, byteLength).getUint32(0)
+}
+
 /** @throws RecordError 'GARBLED_RECORD'; 'UNSUPPORTED_RECORD' for a format version or record kind of the future. */
 export function decodeRecord(bytes: Uint8Array): DecodedRecord {
   checkFormat(bytes)
@@ -133,7 +150,7 @@ export function decodeRecord(bytes: Uint8Array): DecodedRecord {
     previousHash: record.toString('latin1', AT_PREVIOUS_HASH, RECORD_HEADER_BYTES),
     payload: record.subarray(RECORD_HEADER_BYTES),
   }
-  if (decoded.kind === 'tick' && decoded.payload.length !== 0) {
+  if (decoded.kind === 'tick' && decoded.payload.length !== DIGEST_BYTES) {
     throw new RecordError('UNSUPPORTED_RECORD', `tick with a payload of ${decoded.payload.length} bytes`)
   }
   return decoded

@@ -50,7 +50,7 @@ export class Committer {
   async claim(): Promise<void> {
     const { state, log, owner, urls } = this.#ports
     const chain = RecordChain.claiming(state.position, owner)
-    const record = chain.claim(urls)
+    const record = chain.claim({ memberId: 0n, urls, readLeaseMs: 0 })
     const { baseOffset } = await log.append([record])
     this.#expectInPlace(baseOffset)
     const applied = state.apply(baseOffset, record)

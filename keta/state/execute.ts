@@ -30,7 +30,7 @@ export type Executed = Extract<Applied, { readonly status: 'applied' }>
 
 export function execute(state: ReplicatedState, command: Command): Executed {
   const forbidden = forbiddenByAlarm(state.alarms, command)
-  if (forbidden !== undefined) return refused(forbidden)
+  if (forbidden !== undefined) return refused(command, forbidden)
   switch (command.kind) {
     case 'put':
       return executePut(state, command)
@@ -62,59 +62,62 @@ function needsSpace(command: Command): boolean {
 
 function executePut({ store, leases }: ReplicatedState, operation: PutOperation): Executed {
   // The other way round than in a transaction; so is etcd.
-  if (lacksLease(leases, operation)) return refused('LEASE_NOT_FOUND')
-  if (lacksCurrent(store, operation)) return refused('KEY_NOT_FOUND')
+  if (lacksLease(leases, operation)) return refused(operation, 'LEASE_NOT_FOUND')
+  if (lacksCurrent(store, operation)) return refused(operation, 'KEY_NOT_FOUND')
   const txn = store.begin()
   const response = put(txn, leases, operation)
-  return answered(response, txn.commit())
+  return answered(operation, response, txn.commit())
 }
 
 function executeDeleteRange({ store, leases }: ReplicatedState, operation: DeleteRangeOperation): Executed {
   const txn = store.begin()
   const response = deleteRange(txn, leases, operation)
-  return answered(response, txn.commit())
+  return answered(operation, response, txn.commit())
 }
 
 function executeTxn({ store, leases }: ReplicatedState, operation: TxnOperation): Executed {
   const path = resolvePath(store, operation)
   const failure = checkPath(store, leases, path)
-  if (failure !== undefined) return refused(failure)
+  if (failure !== undefined) return refused(operation, failure)
   const txn = store.begin()
   const response = executePath(txn, leases, path)
-  return answered(response, txn.commit())
+  return answered(operation, response, txn.commit())
 }
 
 function executeCompact({ store }: ReplicatedState, operation: CompactOperation): Executed {
   const problem = store.compact(operation.revision)
-  if (problem !== undefined) return refused(problem === 'compacted' ? 'COMPACTED' : 'FUTURE_REVISION')
-  return answered({ kind: 'compact' }, undefined)
+  if (problem !== undefined) return refused(operation, problem === 'compacted' ? 'COMPACTED' : 'FUTURE_REVISION')
+  return answered(operation, { kind: 'compact' }, undefined)
 }
 
-function executeLeaseGrant({ leases }: ReplicatedState, { id, ttl }: LeaseGrantCommand): Executed {
+function executeLeaseGrant({ leases }: ReplicatedState, operation: LeaseGrantCommand): Executed {
+  const { id, ttl } = operation
   const failure = leases.checkGrant(id, ttl)
-  if (failure !== undefined) return refused(failure)
+  if (failure !== undefined) return refused(operation, failure)
   leases.grant(id, ttl)
-  return answered({ kind: 'leaseGrant', id, ttl }, undefined)
+  return answered(operation, { kind: 'leaseGrant', id, ttl }, undefined)
 }
 
-function executeLeaseRevoke({ store, leases }: ReplicatedState, { id }: LeaseRevokeCommand): Executed {
+function executeLeaseRevoke({ store, leases }: ReplicatedState, operation: LeaseRevokeCommand): Executed {
+  const { id } = operation
   const lease = leases.get(id)
-  if (lease === undefined) return refused('LEASE_NOT_FOUND')
+  if (lease === undefined) return refused(operation, 'LEASE_NOT_FOUND')
   const txn = store.begin()
   for (const key of lease.sortedKeys()) deleteKeys(txn, leases, { start: key, end: successor(key) })
   leases.revoke(id)
-  return answered({ kind: 'leaseRevoke' }, txn.commit())
+  return answered(operation, { kind: 'leaseRevoke' }, txn.commit())
 }
 
-function executeAlarm({ alarms }: ReplicatedState, { action, memberId, alarm }: AlarmCommand): Executed {
+function executeAlarm({ alarms }: ReplicatedState, operation: AlarmCommand): Executed {
+  const { action, memberId, alarm } = operation
   const changed = action === 'activate' ? alarms.activate(memberId, alarm) : alarms.deactivate(memberId, alarm)
-  return answered({ kind: 'alarm', alarms: changed === undefined ? [] : [changed] }, undefined)
+  return answered(operation, { kind: 'alarm', alarms: changed === undefined ? [] : [changed] }, undefined)
 }
 
-function answered(response: CommandResponse, commit: Commit | undefined): Executed {
-  return { status: 'applied', response, failure: undefined, commit }
+function answered(command: Command, response: CommandResponse, commit: Commit | undefined): Executed {
+  return { status: 'applied', command, response, failure: undefined, commit }
 }
 
-function refused(failure: FailureCode): Executed {
-  return { status: 'applied', response: undefined, failure, commit: undefined }
+function refused(command: Command, failure: FailureCode): Executed {
+  return { status: 'applied', command, response: undefined, failure, commit: undefined }
 }

@@ -8,6 +8,7 @@ import type { Applied } from './state.ts'
 import { StateMachine } from './state-machine.ts'
 
 export const OWNER = Buffer.from('owner of the log')
+export const CLAIMER = { memberId: 1n, urls: [], readLeaseMs: 0 }
 
 /** A new state, claimed; `run` writes the next record and applies it. */
 export class Replica {
@@ -18,7 +19,7 @@ export class Replica {
   constructor(state = new StateMachine()) {
     this.state = state
     this.#chain = RecordChain.claiming(state.position, OWNER)
-    this.#append(this.#chain.claim([]))
+    this.#append(this.#chain.claim(CLAIMER))
   }
 
   run(command: Command): Applied & { readonly status: 'applied' } {

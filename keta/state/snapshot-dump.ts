@@ -1,4 +1,5 @@
 /** Dumps the state as chunks, while it goes on changing. */
+import type { Claimer } from '../command/claim.ts'
 import type { ReplicatedState } from './execute.ts'
 import { encodeHeader } from './snapshot-header.ts'
 import type { LogPosition } from './state.ts'
@@ -14,6 +15,7 @@ export interface StateDump {
 
 interface DumpedState extends ReplicatedState {
   readonly position: LogPosition
+  readonly claimer: Claimer | undefined
   readonly featureLevel: number
 }
 
@@ -21,6 +23,7 @@ interface DumpedState extends ReplicatedState {
 export function dumpState(state: DumpedState): StateDump {
   const header = encodeHeader({
     position: state.position,
+    claimer: state.claimer,
     featureLevel: state.featureLevel,
     revision: state.store.revision,
     leases: [...state.leases.leases()],

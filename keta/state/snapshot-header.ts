@@ -2,6 +2,7 @@
 import { writeInt64 } from '../bytes/int64.ts'
 import { ProtoReader } from '../bytes/proto-reader.ts'
 import { ProtoWriter } from '../bytes/proto-writer.ts'
+import type { Claimer } from '../command/claim.ts'
 import type { ActiveAlarm } from '../command/command.ts'
 import type { LogPosition } from './state.ts'
 
@@ -25,6 +26,8 @@ export class SnapshotError extends Error {
 
 export interface SnapshotHeader {
   readonly position: LogPosition
+  /** Who leads the epoch of the position; undefined before the first claim. */
+  readonly claimer: Claimer | undefined
   readonly featureLevel: number
   readonly revision: number
   readonly leases: readonly { readonly id: bigint; readonly ttl: number }[]
@@ -45,6 +48,8 @@ export function encodeHeader(header: SnapshotHeader): Buffer {
   writer.intField(7, header.revision)
   for (const { id, ttl } of header.leases) writer.messageField(8, encodeLease(id, ttl))
   for (const alarm of header.alarms) writer.messageField(9, encodeAlarm(alarm))
+  writer.intField(10, position.digest)
+  if (header.claimer !== undefined) writer.messageField(11, encodeClaimer(header.claimer))
   return writer.finish()
 }
 
@@ -60,9 +65,10 @@ export function decodeHeader(chunk: Uint8Array): SnapshotHeader {
 }
 
 function readHeader(reader: ProtoReader): SnapshotHeader {
-  const position = { offset: 0, epoch: 0, owner: '', seq: 0, hash: '' }
+  const position = { offset: 0, epoch: 0, owner: '', seq: 0, hash: '', digest: 0 }
   const leases: { id: bigint; ttl: number }[] = []
   const alarms: ActiveAlarm[] = []
+  let claimer: Claimer | undefined
   let featureLevel = 0
   let revision = 0
   for (let field = reader.next(); field !== 0; field = reader.next()) {
@@ -94,11 +100,17 @@ function readHeader(reader: ProtoReader): SnapshotHeader {
       case 9:
         alarms.push(readAlarm(reader.message()))
         break
+      case 10:
+        position.digest = reader.int()
+        break
+      case 11:
+        claimer = readClaimer(reader.message())
+        break
       default:
         throw new SnapshotError('UNSUPPORTED_SNAPSHOT', `unknown header field ${field}`)
     }
   }
-  return { position, featureLevel, revision, leases, alarms }
+  return { position, claimer, featureLevel, revision, leases, alarms }
 }
 
 function encodeLease(id: bigint, ttl: number): Buffer {
@@ -117,6 +129,27 @@ function readLease(reader: ProtoReader): { id: bigint; ttl: number } {
     else reader.skip()
   }
   return { id, ttl }
+}
+
+function encodeClaimer({ memberId, urls, readLeaseMs }: Claimer): Buffer {
+  const writer = new ProtoWriter()
+  writer.bigField(1, BigInt.asIntN(64, memberId))
+  for (const url of urls) writer.messageField(2, Buffer.from(url, 'utf8'))
+  writer.intField(3, readLeaseMs)
+  return writer.finish()
+}
+
+function readClaimer(reader: ProtoReader): Claimer {
+  const urls: string[] = []
+  let memberId = 0n
+  let readLeaseMs = 0
+  for (let field = reader.next(); field !== 0; field = reader.next()) {
+    if (field === 1) memberId = BigInt.asUintN(64, reader.big())
+    else if (field === 2) urls.push(reader.text())
+    else if (field === 3) readLeaseMs = reader.int()
+    else reader.skip()
+  }
+  return { memberId, urls, readLeaseMs }
 }
 
 function encodeAlarm({ memberId, alarm }: ActiveAlarm): Buffer {

@@ -70,7 +70,7 @@ describe('a snapshot', () => {
     ])
   })
 
-  it('holds alarms, feature level and compaction', () => {
+  it('holds alarms, feature level, compaction and who leads', () => {
     const replica = new Replica()
     replica.run(put('k', 'old'))
     replica.run(put('k', 'new'))
@@ -79,6 +79,8 @@ describe('a snapshot', () => {
     const restored = restore(chunksOf(replica.state))
     expect(restored.alarms.list()).to.deep.equal([{ memberId: 2n ** 64n - 1n, alarm: 1 }])
     expect(restored.featureLevel).to.equal(1)
+    expect(restored.claimer).to.deep.equal(replica.state.claimer)
+    expect(restored.position).to.deep.equal(replica.state.position)
     expect(restored.store.compactRevision).to.equal(3)
     expect(restored.store.checkRevision(2)).to.equal('compacted')
     expect(plainVersion(restored.store.get(keyFromText('k'), 3))).to.have.property('value', 'new')
@@ -132,7 +134,7 @@ describe('a snapshot', () => {
 /** A header that fits the store but names another lease. */
 function headerWithout(): Buffer {
   const { position } = new StateMachine()
-  return encodeHeader({ position, featureLevel: 1, revision: 2, leases: [{ id: 9n, ttl: 60 }], alarms: [] })
+  return encodeHeader({ position, claimer: undefined, featureLevel: 1, revision: 2, leases: [{ id: 9n, ttl: 60 }], alarms: [] })
 }
 
 function chunksOf(state: StateMachine): readonly Uint8Array[] {

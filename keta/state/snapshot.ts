@@ -34,8 +34,9 @@ export class SnapshotLoader {
     }
     const alarms = new Alarms()
     for (const { memberId, alarm } of header.alarms) alarms.activate(memberId, alarm)
-    const { position, featureLevel } = header
-    return new StateMachine({ store, leases: restoreLeases(header, store), alarms, position, featureLevel })
+    const { position, claimer, featureLevel } = header
+    const leases = restoreLeases(header, store)
+    return new StateMachine({ store, leases, alarms, position, claimer, featureLevel })
   }
 }
 

@@ -8,8 +8,8 @@ import { encodeRecord, RecordChain } from '../command/record.ts'
 import { RecordError } from '../command/record-error.ts'
 import { command } from './commands.arbitraries.ts'
 import { put } from './operations.fixture.ts'
-import { contents, OWNER, Replica } from './replica.fixture.ts'
-import { LogDivergedError, StateMachine } from './state-machine.ts'
+import { CLAIMER, contents, OWNER, Replica } from './replica.fixture.ts'
+import { LogDivergedError, StateDivergedError, StateMachine } from './state-machine.ts'
 
 const OTHER = Buffer.from('somebody else...')
 const PAYLOAD = encodeCommand(put('k', 'v'))
@@ -17,8 +17,9 @@ const PAYLOAD = encodeCommand(put('k', 'v'))
 describe('a claim', () => {
   it('begins the next epoch under its owner, with seq 0', () => {
     const state = new StateMachine()
-    const record = RecordChain.claiming(state.position, OWNER).claim(['http://a'])
-    const claimed = { status: 'claimed', epoch: 1, owner: OWNER.toString('latin1'), urls: ['http://a'] }
+    const claimer = { memberId: 7n, urls: ['http://a'], readLeaseMs: 50 }
+    const record = RecordChain.claiming(state.position, OWNER).claim(claimer)
+    const claimed = { status: 'claimed', epoch: 1, owner: OWNER.toString('latin1'), claimer }
     expect(state.apply(10, record)).to.deep.equal(claimed)
     expect(state.position).to.include({ offset: 10, epoch: 1, seq: 0, owner: OWNER.toString('latin1') })
     expect(state.position.hash).not.to.equal(ZERO_HASH)
@@ -26,8 +27,8 @@ describe('a claim', () => {
 
   it('is void if another one came first', () => {
     const state = new StateMachine()
-    const mine = RecordChain.claiming(state.position, OWNER).claim([])
-    const other = RecordChain.claiming(state.position, OTHER).claim([])
+    const mine = RecordChain.claiming(state.position, OWNER).claim(CLAIMER)
+    const other = RecordChain.claiming(state.position, OTHER).claim(CLAIMER)
     state.apply(0, mine)
     expect(state.apply(1, other)).to.deep.equal({ status: 'ignored', reason: 'void-claim' })
     expect(state.apply(2, mine)).to.deep.equal({ status: 'ignored', reason: 'void-claim' })
@@ -36,7 +37,7 @@ describe('a claim', () => {
 
   it('is valid whatever landed since its writer looked: it cannot know the hash before it', () => {
     const replica = new Replica()
-    const other = RecordChain.claiming(replica.state.position, OTHER).claim([])
+    const other = RecordChain.claiming(replica.state.position, OTHER).claim(CLAIMER)
     replica.run(put('k'))
     expect(replica.state.apply(9, other).status).to.equal('claimed')
     const chain = RecordChain.continuing(replica.state.position)
@@ -45,7 +46,7 @@ describe('a claim', () => {
 
   it('of a node that knows of an epoch which is not in the log stops the replica', () => {
     const state = new StateMachine()
-    const claim = RecordChain.claiming({ ...state.position, epoch: 1 }, OWNER).claim([])
+    const claim = RecordChain.claiming({ ...state.position, epoch: 1 }, OWNER).claim(CLAIMER)
     expect(() => state.apply(0, claim))
       .to.throw(LogDivergedError, 'epoch 1')
       .with.property('code', 'LOG_DIVERGED')
@@ -53,7 +54,7 @@ describe('a claim', () => {
 
   it('raises the feature level, and a level that is not known stops the replica', () => {
     const state = new StateMachine()
-    const claim = (level: number) => RecordChain.claiming(state.position, OWNER).claim([], level)
+    const claim = (level: number) => RecordChain.claiming(state.position, OWNER).claim(CLAIMER, level)
     expect(() => state.apply(0, claim(2)))
       .to.throw(RecordError)
       .with.property('code', 'UNSUPPORTED_RECORD')
@@ -63,7 +64,7 @@ describe('a claim', () => {
   })
 
   it('whose header does not fit its content is garbled', () => {
-    const payload = encodeClaim({ prevEpoch: 0, urls: [], featureLevel: 1 })
+    const payload = encodeClaim({ prevEpoch: 0, ...CLAIMER, featureLevel: 1 })
     const header = {
       kind: 'claim',
       epoch: 3,
@@ -93,7 +94,7 @@ describe('a command', () => {
     for (const successor of [OTHER, OWNER]) {
       const { state, chain } = claimed()
       const late = chain.command(PAYLOAD)
-      state.apply(1, RecordChain.claiming(state.position, successor).claim([]))
+      state.apply(1, RecordChain.claiming(state.position, successor).claim(CLAIMER))
       const before = contents(state)
       expect(state.apply(2, late)).to.deep.equal({ status: 'ignored', reason: 'stale-epoch' })
       expect(contents(state)).to.equal(before)
@@ -174,17 +175,49 @@ describe('a tick', () => {
   it('takes its place in the chain and changes nothing else', () => {
     const { state, chain } = claimed()
     const before = contents(state)
-    expect(state.apply(1, chain.tick())).to.deep.equal({ status: 'ticked' })
+    expect(state.apply(1, chain.tick(0))).to.deep.equal({ status: 'ticked' })
     expect(contents(state)).to.equal(before)
     expect(state.apply(2, chain.command(PAYLOAD)).status).to.equal('applied')
+  })
+})
+
+describe('the digest', () => {
+  it('of a tick stops a replica whose state is another one', () => {
+    const { state, chain } = claimed()
+    state.apply(1, chain.command(PAYLOAD))
+    const { digest } = state.position
+    const tick = chain.tick((digest + 1) % 2 ** 32)
+    expect(() => state.apply(2, tick)).to.throw(StateDivergedError, 'offset 2')
+    expect(state.position.offset).to.equal(1)
+  })
+
+  it('changes with every command, also with one that is refused', () => {
+    const replica = new Replica()
+    const seen = new Set([replica.state.position.digest])
+    replica.answer(put('k', 'v'))
+    seen.add(replica.state.position.digest)
+    replica.answer({ kind: 'compact', revision: 2, physical: false })
+    seen.add(replica.state.position.digest)
+    replica.refusal({ kind: 'leaseRevoke', id: 5n })
+    seen.add(replica.state.position.digest)
+    expect(seen.size).to.equal(4)
+  })
+
+  it('tells states apart whose values differ in length only', () => {
+    const [one, other] = ['v', 'vv'].map((value) => {
+      const replica = new Replica()
+      replica.answer(put('k', value))
+      return replica.state.position.digest
+    })
+    expect(one).to.not.equal(other)
   })
 })
 
 describe('the state machine', () => {
   it('takes offsets with gaps, but never goes back', () => {
     const { state, chain } = claimed()
-    state.apply(100, chain.tick())
-    const next = chain.tick()
+    state.apply(100, chain.tick(0))
+    const next = chain.tick(0)
     expect(() => state.apply(100, next)).to.throw('offset 100')
   })
 
@@ -235,7 +268,7 @@ describe('the state machine', () => {
 function claimed(): { state: StateMachine; chain: RecordChain } {
   const state = new StateMachine()
   const chain = RecordChain.claiming(state.position, OWNER)
-  state.apply(0, chain.claim([]))
+  state.apply(0, chain.claim(CLAIMER))
   return { state, chain }
 }
 

@@ -3,15 +3,16 @@
  * offset holds the same state, and decides alike about each record.
  */
 import { chainHash, ZERO_HASH } from '../bytes/hash64.ts'
-import { decodeClaim } from '../command/claim.ts'
+import { type Claimer, decodeClaim } from '../command/claim.ts'
 import { decodeCommand } from '../command/codec.ts'
 import type { Command } from '../command/command.ts'
-import { type DecodedRecord, decodeRecord, SUPPORTED_FEATURE_LEVEL } from '../command/record.ts'
+import { type DecodedRecord, decodeRecord, digestOf, SUPPORTED_FEATURE_LEVEL } from '../command/record.ts'
 import { RecordError } from '../command/record-error.ts'
 import { Lessor } from '../lease/lessor.ts'
 import type { Store } from '../mvcc/kv.ts'
 import { createStore } from '../mvcc/store.ts'
 import { Alarms } from './alarms.ts'
+import { nextDigest } from './digest.ts'
 import { execute, type ReplicatedState } from './execute.ts'
 import { dumpState, type StateDump } from './snapshot-dump.ts'
 import type { Applied, LogPosition } from './state.ts'
@@ -25,11 +26,21 @@ export class LogDivergedError extends Error {
   readonly code = 'LOG_DIVERGED'
 }
 
-const START: LogPosition = { offset: -1, epoch: 0, owner: '', seq: 0, hash: ZERO_HASH }
+/**
+ * The writer of the log, having applied the same records, holds another state than this replica: one of the two made
+ * something else of them (a defect, a broken memory). The node must stop.
+ */
+export class StateDivergedError extends Error {
+  override readonly name = 'StateDivergedError'
+  readonly code = 'STATE_DIVERGED'
+}
+
+const START: LogPosition = { offset: -1, epoch: 0, owner: '', seq: 0, hash: ZERO_HASH, digest: 0 }
 
 /** What a state machine is made of when it does not begin empty. */
 export interface RestoredState extends ReplicatedState {
   readonly position: LogPosition
+  readonly claimer: Claimer | undefined
   readonly featureLevel: number
 }
 
@@ -38,6 +49,7 @@ export class StateMachine implements ReplicatedState {
   readonly leases: Lessor
   readonly alarms: Alarms
   #position: LogPosition
+  #claimer: Claimer | undefined
   #featureLevel: number
 
   constructor(restored?: RestoredState) {
@@ -45,11 +57,17 @@ export class StateMachine implements ReplicatedState {
     this.leases = restored?.leases ?? new Lessor()
     this.alarms = restored?.alarms ?? new Alarms()
     this.#position = restored?.position ?? START
+    this.#claimer = restored?.claimer
     this.#featureLevel = restored?.featureLevel ?? 0
   }
 
   get position(): LogPosition {
     return this.#position
+  }
+
+  /** Who leads the current epoch; undefined before the first. */
+  get claimer(): Claimer | undefined {
+    return this.#claimer
   }
 
   /** The highest level that a claim has raised; records may use its meanings. */
@@ -60,7 +78,8 @@ export class StateMachine implements ReplicatedState {
   /**
    * Applies the record at `offset`, which must lie above the last one. If this throws, nothing has changed.
    * @param decoded the command of the record, if the caller made it and so need not have it decoded again.
-   * @throws LogDivergedError; RecordError for a record that cannot be understood. After either the node must stop.
+   * @throws LogDivergedError, StateDivergedError; RecordError for a record that cannot be understood. After any of them
+   *   the node must stop.
    */
   apply(offset: number, bytes: Uint8Array, decoded?: Command): Applied {
     const last = this.#position.offset
@@ -89,8 +108,10 @@ export class StateMachine implements ReplicatedState {
     }
     this.#featureLevel = Math.max(this.#featureLevel, claim.featureLevel)
     const { epoch, owner } = record
-    this.#position = { offset, epoch, owner, seq: 0, hash: chainHash(this.#position.hash, bytes) }
-    return { status: 'claimed', epoch, owner, urls: claim.urls }
+    const { memberId, urls, readLeaseMs } = claim
+    this.#claimer = { memberId, urls, readLeaseMs }
+    this.#position = { ...this.#position, offset, epoch, owner, seq: 0, hash: chainHash(this.#position.hash, bytes) }
+    return { status: 'claimed', epoch, owner, claimer: this.#claimer }
   }
 
   /** A command or tick: valid only as the next record of the current owner. */
@@ -104,10 +125,21 @@ export class StateMachine implements ReplicatedState {
       const hashes = `its writer saw ${hex(record.previousHash)} before it, this replica ${hex(hash)}`
       throw new LogDivergedError(`record at offset ${offset}, epoch ${epoch}, seq ${record.seq}: ${hashes}`)
     }
-    const command = record.kind === 'command' ? (decoded ?? decodeCommand(record.payload)) : undefined
-    const applied: Applied = command === undefined ? { status: 'ticked' } : execute(this, command)
-    this.#position = { offset, epoch, owner, seq: record.seq, hash: chainHash(hash, bytes) }
+    if (record.kind === 'tick') {
+      this.#checkDigest(offset, digestOf(record))
+      this.#position = { ...this.#position, offset, seq: record.seq, hash: chainHash(hash, bytes) }
+      return { status: 'ticked' }
+    }
+    const applied = execute(this, decoded ?? decodeCommand(record.payload))
+    const digest = nextDigest(this.#position.digest, applied, this)
+    this.#position = { offset, epoch, owner, seq: record.seq, hash: chainHash(hash, bytes), digest }
     return applied
+  }
+
+  #checkDigest(offset: number, digest: number): void {
+    if (digest === this.#position.digest) return
+    const digests = `its writer's is ${digest.toString(16)}, this replica's ${this.#position.digest.toString(16)}`
+    throw new StateDivergedError(`the tick at offset ${offset} carries the digest of another state: ${digests}`)
   }
 
   /** Whoever writes in an epoch, or claims the one after it, has read the claim that began it: the log must hold it. */

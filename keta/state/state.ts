@@ -2,7 +2,8 @@
  * What the replicated state machine promises, and what applying one log record yields. Everything here is a pure
  * function of the records: no clock, no randomness, no IO, nothing asynchronous.
  */
-import type { CommandResponse } from '../command/command.ts'
+import type { Claimer } from '../command/claim.ts'
+import type { Command, CommandResponse } from '../command/command.ts'
 import type { FailureCode } from '../command/failure.ts'
 import type { Commit } from '../mvcc/kv.ts'
 
@@ -18,24 +19,28 @@ export interface LogPosition {
   readonly seq: number
   /** Chain hash over all valid records so far (8 bytes as latin1 string). */
   readonly hash: string
+  /** What the commands so far have come to, as 32 bits: equal on all replicas that have applied them alike. */
+  readonly digest: number
 }
 
 export type Applied =
   /** A valid command: its answer or refusal, and what it changed (if anything). */
   | {
       readonly status: 'applied'
+      readonly command: Command
       readonly response: CommandResponse
       readonly failure: undefined
       readonly commit: Commit | undefined
     }
   | {
       readonly status: 'applied'
+      readonly command: Command
       readonly response: undefined
       readonly failure: FailureCode
       readonly commit: undefined
     }
   /** A valid claim: a new epoch has begun. */
-  | { readonly status: 'claimed'; readonly epoch: number; readonly owner: string; readonly urls: readonly string[] }
+  | { readonly status: 'claimed'; readonly epoch: number; readonly owner: string; readonly claimer: Claimer }
   /** A valid tick: nothing changed, but everything before it is known to be applied. */
   | { readonly status: 'ticked' }
   /** A record that every replica skips: a stale owner, a retried append that landed twice, a void claim. */
