@@ -38,21 +38,33 @@ export interface KafkaClientSettings {
 
 export interface KafkaClient {
   readonly settings: KafkaClientSettings
-  /** Kafka's own id of the cluster. */
+  /** Kafka's own id of the cluster. @throws KafkaError */
   clusterId(): Promise<string>
+  /** What the brokers know of a topic; undefined if there is none of that name. Never creates one. @throws KafkaError */
+  topic(name: string): Promise<TopicDescription | undefined>
   /**
-   * A connection of its own for `use` ("produce", "fetch", "group") to the broker that leads the topic's one partition;
-   * the same one again while it lives. @throws KafkaError
+   * A connection of its own for `use` ("produce", "fetch", "group") to the broker that leads the topic's partition 0;
+   * the same one again while it lives. Requests on one connection are answered in order, so a request that the broker
+   * holds back (a fetch, a join) delays those behind it.
+   * @param requestTimeoutMs of this connection, where it differs from that of the settings.
+   * @throws KafkaError; 'UNSAFE_TOPIC' when the topic is not the one any more that this client saw first.
    */
-  toLeader(topic: string, use: string): Promise<Connection>
+  toLeader(topic: string, use: string, requestTimeoutMs?: number): Promise<Connection>
   /** The same to the coordinator of a group. @throws KafkaError */
-  toCoordinator(groupId: string, use: string): Promise<Connection>
+  toCoordinator(groupId: string, use: string, requestTimeoutMs?: number): Promise<Connection>
   /**
    * What was learnt of leaders and coordinators is doubtful (NOT_LEADER, NOT_COORDINATOR, a time-out): it is asked for
-   * again, and this connection is not given out any more.
+   * again, and this connection is closed: what is still under way on it fails.
    */
   distrust(connection: Connection): void
+  /** Closes every connection. What is under way fails; so does every later call. Idempotent. */
   close(): Promise<void>
+}
+
+export interface TopicDescription {
+  /** Another topic of the same name, made after this one was deleted, has another id. */
+  readonly id: string
+  readonly partitions: number
 }
 
 /** What to do about it, apart from trying again. */

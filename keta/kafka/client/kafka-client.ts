@@ -1,0 +1,249 @@
+/**
+ * The Kafka client: finds out from any broker which one leads a partition or coordinates a group, and keeps one
+ * connection per purpose to it. It needs Kafka 3.1 or newer: the versions of the requests are those that every broker
+ * from there to the newest understands, so none are negotiated.
+ */
+import type { Connection } from '@platformatic/kafka'
+import { findCoordinatorV4, metadataV12 } from '@platformatic/kafka'
+import type { BrokerAddress, KafkaClient, KafkaClientSettings, TopicDescription } from './client.ts'
+import { KafkaError } from './client.ts'
+import { discard, openConnection } from './open-connection.ts'
+import { answeredError, inWords, isAuthenticationFailure, toKafkaError } from './protocol-errors.ts'
+
+/** Opens a connection that is ready for requests; tests bring their own. */
+export type OpenConnection = typeof openConnection
+
+export function createKafkaClient(settings: KafkaClientSettings, open: OpenConnection = openConnection): KafkaClient {
+  return new BrokerDirectory(settings, open)
+}
+
+const GROUP_KEY = 0
+
+type Metadata = metadataV12.MetadataResponse
+
+/** What is handed out for one purpose; two callers share one that is being opened. */
+interface Shared {
+  readonly opening: Promise<Connection>
+  connection?: Connection
+}
+
+class BrokerDirectory implements KafkaClient {
+  readonly settings: KafkaClientSettings
+  readonly #open: OpenConnection
+  readonly #shares = new Map<string, Shared>()
+  readonly #living = new Set<Connection>()
+  /** Where the leaders and coordinators were when last asked for. */
+  readonly #places = new Map<string, BrokerAddress>()
+  readonly #topicIds = new Map<string, string>()
+  /** All brokers of the last answer: what was given as bootstrap may be gone by now. */
+  #brokers: readonly BrokerAddress[] = []
+  #control: { readonly connection: Connection; readonly address: BrokerAddress } | undefined
+  /** The broker that was doubted last is asked last. */
+  #doubted: BrokerAddress | undefined
+  readonly #closing = new AbortController()
+
+  constructor(settings: KafkaClientSettings, open: OpenConnection) {
+    this.settings = settings
+    this.#open = open
+  }
+
+  async clusterId(): Promise<string> {
+    const { clusterId } = await this.#metadata([], 'cannot learn the id of the Kafka cluster')
+    if (typeof clusterId !== 'string') throw new KafkaError('PROTOCOL', 'the Kafka cluster has no id')
+    return clusterId
+  }
+
+  async topic(name: string): Promise<TopicDescription | undefined> {
+    try {
+      const found = await this.#topic(name)
+      return { id: found.topicId, partitions: found.partitions.length }
+    } catch (error) {
+      if (answeredError(error) === 'UNKNOWN_TOPIC_OR_PARTITION') return undefined
+      throw error
+    }
+  }
+
+  toLeader(topic: string, use: string, requestTimeoutMs = this.settings.requestTimeoutMs): Promise<Connection> {
+    return this.#shared(`leader of topic ${topic}`, use, requestTimeoutMs, () => this.#findLeader(topic))
+  }
+
+  toCoordinator(groupId: string, use: string, requestTimeoutMs = this.settings.requestTimeoutMs): Promise<Connection> {
+    return this.#shared(`coordinator of group ${groupId}`, use, requestTimeoutMs, () => this.#findCoordinator(groupId))
+  }
+
+  distrust(connection: Connection): void {
+    const { host, port } = connection
+    this.#places.clear()
+    this.#giveUp(connection)
+    if (host === undefined || port === undefined) return
+    this.#doubted = { host, port }
+    if (this.#control !== undefined && isSame(this.#control.address, this.#doubted)) {
+      this.#giveUp(this.#control.connection)
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing.abort()
+    for (const connection of [...this.#living]) this.#giveUp(connection)
+    return Promise.resolve()
+  }
+
+  #isClosed(): boolean {
+    return this.#closing.signal.aborted
+  }
+
+  async #shared(
+    role: string,
+    use: string,
+    requestTimeoutMs: number,
+    find: () => Promise<BrokerAddress>,
+  ): Promise<Connection> {
+    const purpose = `${use} to the ${role}`
+    const known = this.#shares.get(purpose)
+    if (known !== undefined) return known.opening
+    const share: Shared = { opening: this.#connectTo(role, requestTimeoutMs, find) }
+    this.#shares.set(purpose, share)
+    const forget = (): void => {
+      if (this.#shares.get(purpose) === share) this.#shares.delete(purpose)
+    }
+    try {
+      const connection = await share.opening
+      share.connection = connection
+      connection.once('close', forget)
+      if (!connection.isConnected()) forget()
+      return connection
+    } catch (error) {
+      forget()
+      throw error
+    }
+  }
+
+  async #connectTo(role: string, requestTimeoutMs: number, find: () => Promise<BrokerAddress>): Promise<Connection> {
+    const address = this.#places.get(role) ?? (await find())
+    this.#places.set(role, address)
+    try {
+      return await this.#connect(address, requestTimeoutMs)
+    } catch (error) {
+      this.#places.delete(role)
+      throw toKafkaError(error, `cannot connect to the ${role} at ${inText(address)}`)
+    }
+  }
+
+  async #findLeader(topic: string): Promise<BrokerAddress> {
+    const doing = `cannot find the leader of topic ${topic}`
+    const found = await this.#topic(topic)
+    const first = this.#topicIds.get(topic) ?? found.topicId
+    this.#topicIds.set(topic, first)
+    if (found.topicId !== first) {
+      const message = `topic ${topic} was deleted and made anew (its id was ${first} and is ${found.topicId} now)`
+      throw new KafkaError('UNSAFE_TOPIC', message)
+    }
+    const partition = found.partitions.find(({ partitionIndex }) => partitionIndex === 0)
+    const leader = found.brokers.find(({ nodeId }) => nodeId === partition?.leaderId)
+    if (leader === undefined) throw new KafkaError('UNSETTLED', `${doing}: there is none at the moment`)
+    return { host: leader.host, port: leader.port }
+  }
+
+  async #topic(name: string): Promise<Metadata['topics'][number] & Pick<Metadata, 'brokers'>> {
+    const { topics, brokers } = await this.#metadata([name], `cannot find topic ${name}`)
+    const found = topics.find((topic) => topic.name === name)
+    if (found === undefined) throw new KafkaError('PROTOCOL', `the answer about topic ${name} does not contain it`)
+    return { ...found, brokers }
+  }
+
+  async #findCoordinator(groupId: string): Promise<BrokerAddress> {
+    const doing = `cannot find the coordinator of group ${groupId}`
+    const { coordinators } = await this.#ask(doing, (connection) =>
+      findCoordinatorV4.api.async(connection, GROUP_KEY, [groupId]),
+    )
+    const [found] = coordinators
+    if (found === undefined) throw new KafkaError('PROTOCOL', `${doing}: the answer is empty`)
+    return { host: found.host, port: found.port }
+  }
+
+  async #metadata(topics: string[], doing: string): Promise<Metadata> {
+    const answer = await this.#ask(doing, (connection) => metadataV12.api.async(connection, topics))
+    if (answer.brokers.length > 0) this.#brokers = answer.brokers.map(({ host, port }) => ({ host, port }))
+    return answer
+  }
+
+  /** Asks one broker after the other until one answers. */
+  async #ask<Answer>(doing: string, ask: (connection: Connection) => Promise<Answer>): Promise<Answer> {
+    const failures: string[] = []
+    for (const address of this.#candidates()) {
+      try {
+        return await ask(await this.#controlConnection(address))
+      } catch (error) {
+        if (answeredError(error) !== undefined || isAuthenticationFailure(error) || this.#isClosed()) {
+          throw toKafkaError(error, `${doing} at ${inText(address)}`)
+        }
+        if (this.#control !== undefined) this.#giveUp(this.#control.connection)
+        failures.push(`${inText(address)}: ${inWords(error)}${this.#hint(error)}`)
+      }
+    }
+    throw new KafkaError('UNREACHABLE', `${doing}: no broker can be reached (${failures.join('; ')})`)
+  }
+
+  /** The one that answered last comes first, the one that was doubted last comes last. */
+  #candidates(): readonly BrokerAddress[] {
+    const known = [...this.#brokers, ...this.settings.bootstrapServers]
+    const ordered = this.#control === undefined ? known : [this.#control.address, ...known]
+    const distinct = [...new Map(ordered.map((address) => [inText(address), address])).values()]
+    const doubted = this.#doubted
+    const isDoubted = (address: BrokerAddress): boolean => doubted !== undefined && isSame(address, doubted)
+    return [...distinct.filter((address) => !isDoubted(address)), ...distinct.filter(isDoubted)]
+  }
+
+  async #controlConnection(address: BrokerAddress): Promise<Connection> {
+    if (this.#control !== undefined && isSame(this.#control.address, address)) return this.#control.connection
+    const connection = await this.#connect(address, this.settings.requestTimeoutMs)
+    if (this.#control !== undefined) this.#giveUp(this.#control.connection)
+    const control = { connection, address }
+    this.#control = control
+    connection.once('close', () => {
+      if (this.#control === control) this.#control = undefined
+    })
+    return connection
+  }
+
+  async #connect(address: BrokerAddress, requestTimeoutMs: number): Promise<Connection> {
+    if (this.#isClosed()) throw closedError()
+    const connection = await this.#open(address, this.settings, requestTimeoutMs, this.#closing.signal)
+    this.#living.add(connection)
+    connection.once('close', () => this.#living.delete(connection))
+    if (this.#isClosed()) {
+      this.#giveUp(connection)
+      throw closedError()
+    }
+    return connection
+  }
+
+  /** At once, not when the socket says so: nobody may be given this connection from here on. */
+  #giveUp(connection: Connection): void {
+    this.#living.delete(connection)
+    if (this.#control?.connection === connection) this.#control = undefined
+    for (const [purpose, share] of this.#shares) {
+      if (share.connection === connection) this.#shares.delete(purpose)
+    }
+    discard(connection)
+  }
+
+  /** A broker that speaks another security protocol only closes the connection; it cannot say so. */
+  #hint(error: unknown): string {
+    if (!inWords(error).startsWith('Connection closed')) return ''
+    const asked = [this.settings.tls === undefined ? 'no TLS' : 'TLS', this.settings.sasl?.mechanism ?? 'no SASL']
+    return ` by the broker (this client uses ${asked.join(' and ')}: does its listener?)`
+  }
+}
+
+function closedError(): KafkaError {
+  return new KafkaError('UNREACHABLE', 'the Kafka client is closed')
+}
+
+function isSame(a: BrokerAddress, b: BrokerAddress): boolean {
+  return a.host === b.host && a.port === b.port
+}
+
+function inText({ host, port }: BrokerAddress): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}
