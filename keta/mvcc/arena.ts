@@ -5,6 +5,8 @@
  * A chunk is only ever appended to. What was written stays as it is, so views given out stay valid: a chunk that is
  * dropped here lives on, as garbage-collected memory does, until the last view of it is gone.
  */
+import type { Place } from './place.ts'
+
 const FIRST_CHUNK_BYTES = 64 * 1024
 const MAX_CHUNK_BYTES = 1024 * 1024
 
@@ -17,7 +19,7 @@ const OWN_CHUNK_SHARE = 1 / 4
  */
 const SPARSE_SHARE = 3 / 4
 
-export class Chunk {
+export class Chunk implements Place {
   readonly bytes: Buffer
   /** Position in the order in which chunks were made. */
   readonly serial: number
@@ -30,6 +32,10 @@ export class Chunk {
     this.bytes = bytes
     this.serial = serial
     this.used = used
+  }
+
+  view(offset: number, length: number): Uint8Array {
+    return this.bytes.subarray(offset, offset + length)
   }
 }
 

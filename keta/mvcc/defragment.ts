@@ -1,4 +1,4 @@
-/** Moves the living bytes out of sparse chunks, in slices over the keys, so that those chunks can go. */
+/** Offers every version to its value store for moving, in slices over the keys, so that memory can be given back. */
 import { EMPTY_KEY, type Key, successor } from '../bytes/key.ts'
 import type { StoreParts } from './parts.ts'
 
@@ -6,8 +6,6 @@ export class Defragmentation {
   readonly #parts: StoreParts
   /** Where the pass under way goes on; undefined if there is none. */
   #nextKey: Key | undefined
-  /** Chunks made since the pass began are its targets and are not emptied again. */
-  #beforeSerial = 0
 
   constructor(parts: StoreParts) {
     this.#parts = parts
@@ -15,12 +13,9 @@ export class Defragmentation {
 
   /** Visits at most `maxKeys` keys. True when the pass is complete; then the next call begins another one. */
   run(maxKeys: number): boolean {
-    const { index, arena, openDumps } = this.#parts
+    const { index, values, openDumps } = this.#parts
     if (openDumps > 0) return true
-    if (this.#nextKey === undefined) {
-      arena.retireSparseOpenChunk()
-      this.#beforeSerial = arena.nextSerial
-    }
+    if (this.#nextKey === undefined) values.beginDefragmentation()
     let left = maxKeys
     let last: Key | undefined
     index.scan(this.#nextKey ?? EMPTY_KEY, null, (history) => {
@@ -28,7 +23,8 @@ export class Defragmentation {
       left--
       last = history.key
       for (let position = 0; position < history.length; position++) {
-        history.version(position)?.moveIfSparse(arena, this.#beforeSerial)
+        const version = history.version(position)
+        if (version !== undefined) values.defragment(version)
       }
       return true
     })

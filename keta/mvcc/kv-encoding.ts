@@ -50,20 +50,16 @@ export function writeKeyValue(target: Buffer, offset: number, fields: KeyValueFi
   }
 }
 
-/**
- * Where the value lies in an encoded KeyValue of `encodedLength` bytes at `offset`: its start, and its end (exclusive).
- */
+/** Where the value lies in an encoded KeyValue: its start, and its end (exclusive). */
 export function valueBounds(
-  bytes: Uint8Array,
-  offset: number,
-  encodedLength: number,
+  encoded: Uint8Array,
   fields: KeyValueFields,
 ): { readonly start: number; readonly end: number } {
-  const end = offset + encodedLength - bigFieldLength(fields.lease)
-  let start = offset + lengthBeforeValue(fields)
+  const end = encoded.length - bigFieldLength(fields.lease)
+  let start = lengthBeforeValue(fields)
   if (start === end) return { start, end }
   start++
-  while ((bytes[start] as number) >= 0x80) start++
+  while ((encoded[start] as number) >= 0x80) start++
   return { start: start + 1, end }
 }
 

@@ -47,7 +47,7 @@ export class Scrub {
       left--
       const dead = history.deadCount(compactRevision)
       const dropped = Math.min(dead, Math.max(left, 1))
-      this.#drop(history, dropped)
+      dropOldest(this.#parts, history, dropped)
       left -= dropped
       if (dropped < dead) break
       this.#revision = version.modRevision
@@ -55,13 +55,14 @@ export class Scrub {
     }
     return !this.pending
   }
+}
 
-  #drop(history: KeyHistory, count: number): void {
-    if (count === 0) return
-    for (const version of history.dropOldest(count)) {
-      this.#parts.sequence.remove(version)
-      version.release(this.#parts.arena)
-    }
-    if (history.length === 0) this.#parts.index.delete(history.key)
+/** Removes the `count` oldest versions of the key, and the key if none is left. */
+export function dropOldest({ index, sequence, values }: StoreParts, history: KeyHistory, count: number): void {
+  if (count === 0) return
+  for (const version of history.dropOldest(count)) {
+    sequence.remove(version)
+    values.remove(version)
   }
+  if (history.length === 0) index.delete(history.key)
 }

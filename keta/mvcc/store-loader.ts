@@ -1,7 +1,6 @@
 /** Builds a store from the chunks of a dump, in time proportional to its size. dump-format.md describes the bytes. */
-import { EMPTY_KEY, type Key } from '../bytes/key.ts'
+import type { Key } from '../bytes/key.ts'
 import { MalformedMessage, ProtoReader } from '../bytes/proto-reader.ts'
-import type { Chunk } from './arena.ts'
 import { DumpError } from './dump-error.ts'
 import {
   CHUNK_END,
@@ -15,35 +14,31 @@ import {
   HEADER_FORMAT,
   HEADER_ORDINALS,
   HEADER_REVISION,
-  KEY_VALUE_CREATE_REVISION,
-  KEY_VALUE_KEY,
-  KEY_VALUE_LEASE,
-  KEY_VALUE_MOD_REVISION,
-  KEY_VALUE_VALUE,
-  KEY_VALUE_VERSION,
 } from './dump-fields.ts'
 import type { KeyHistory } from './key-index.ts'
-import { type KeyValueFields, keyValueLength } from './kv-encoding.ts'
+import { checkVersion, parseKeyValue } from './kv-parsing.ts'
 import { StoreParts } from './parts.ts'
+import type { VersionPosition } from './place.ts'
 import { isBefore } from './revision-sequence.ts'
 import { MvccStore } from './store.ts'
-import { StoredVersion } from './stored-version.ts'
+import type { StoredVersion } from './stored-version.ts'
+import type { ValueStore } from './value-store.ts'
 
 /** Far beyond what fits into memory; a bound on the work that a damaged header can cause. */
 const MAX_ORDINALS = 2 ** 27
-const NO_LEASE = 0n
-
-interface ParsedKeyValue extends KeyValueFields {
-  readonly valueLength: number
-}
 
 export class StoreLoader {
-  readonly #parts = new StoreParts()
+  readonly #parts: StoreParts
   /** The versions at their places in the order of revisions; undefined until the header is read. */
   #byOrdinal: (StoredVersion | undefined)[] | undefined
   #history: KeyHistory | undefined
   #versions = 0
   #ended = false
+
+  /** @param values where the versions will lie: in memory unless given. */
+  constructor(values?: ValueStore) {
+    this.#parts = new StoreParts(values)
+  }
 
   /** Takes the next chunk of the dump and keeps it: it must not be written to afterwards. @throws DumpError */
   add(chunk: Uint8Array): void {
@@ -73,15 +68,13 @@ export class StoreLoader {
   #addChunk(bytes: Buffer): void {
     if (this.#ended) throw new DumpError('INCOMPLETE_DUMP', 'the dump goes on after its end')
     const reader = new ProtoReader(bytes)
-    let chunk: Chunk | undefined
     let ordinal: number | undefined
     let sub = 0
     for (let field = reader.next(); field !== 0; field = reader.next()) {
       if (field === CHUNK_ORDINAL) ordinal = reader.int()
       else if (field === CHUNK_SUB) sub = reader.int()
       else if (field === CHUNK_KEY_VALUE) {
-        chunk ??= this.#parts.arena.adopt(bytes)
-        this.#addVersion(chunk, reader.bytes(), ordinal, sub)
+        this.#addVersion(bytes, reader.bytes(), ordinal, sub)
         ordinal = undefined
         sub = 0
       } else if (field === CHUNK_HEADER) this.#readHeader(reader.message())
@@ -119,35 +112,22 @@ export class StoreLoader {
     this.#ended = true
   }
 
-  #addVersion(chunk: Chunk, encoded: Uint8Array, ordinal: number | undefined, sub: number): void {
+  #addVersion(chunk: Buffer, encoded: Uint8Array, ordinal: number | undefined, sub: number): void {
     const byOrdinal = this.#byOrdinal
     if (byOrdinal === undefined) throw new DumpError('INCOMPLETE_DUMP', 'the dump has no beginning')
-    const offset = encoded.byteOffset - chunk.bytes.byteOffset
-    const fields = parseKeyValue(new ProtoReader(chunk.bytes, offset, offset + encoded.length))
-    this.#check(fields, encoded.length, sub)
+    const offset = encoded.byteOffset - chunk.byteOffset
+    const fields = parseKeyValue(new ProtoReader(chunk, offset, offset + encoded.length))
+    checkVersion(fields, encoded.length, sub, this.#parts.revision)
     if (ordinal === undefined || ordinal < 0 || ordinal >= byOrdinal.length || byOrdinal[ordinal] !== undefined) {
       throw new MalformedMessage(`ordinal ${ordinal ?? 'not given'} of ${byOrdinal.length} is out of place`)
     }
     const history = this.#historyOf(fields.key)
-    const version = new StoredVersion(history, fields, sub, chunk, offset, encoded.length)
     const { newest } = history
-    if (newest !== undefined && !isBefore(newest, version.modRevision, version.sub)) throw outOfOrder(newest, version)
+    if (newest !== undefined && !isBefore(newest, fields.modRevision, sub)) throw outOfOrder(newest, { ...fields, sub })
+    const version = this.#parts.values.adopt(history, fields, sub, chunk, offset, encoded.length)
     history.append(version)
-    this.#parts.arena.claim(chunk, encoded.length)
     byOrdinal[ordinal] = version
     this.#versions++
-  }
-
-  /**
-   * A version's bytes are given out as they are and its value is found by their lengths: both need the canonical form.
-   */
-  #check(fields: ParsedKeyValue, encodedLength: number, sub: number): void {
-    const { createRevision, modRevision, version, lease, valueLength } = fields
-    const isPut = version > 0 && createRevision > 0 && createRevision <= modRevision
-    const isTombstone = version === 0 && createRevision === 0 && lease === NO_LEASE && valueLength === 0
-    const isPast = modRevision > 0 && modRevision <= this.#parts.revision && sub >= 0
-    if (isPast && (isPut || isTombstone) && keyValueLength(fields, valueLength) === encodedLength) return
-    throw new MalformedMessage(`impossible version ${modRevision}.${sub} at revision ${this.#parts.revision}`)
   }
 
   #historyOf(key: Key): KeyHistory {
@@ -167,26 +147,7 @@ export class StoreLoader {
   }
 }
 
-function parseKeyValue(reader: ProtoReader): ParsedKeyValue {
-  let key = EMPTY_KEY
-  let createRevision = 0
-  let modRevision = 0
-  let version = 0
-  let valueLength = 0
-  let lease = NO_LEASE
-  for (let field = reader.next(); field !== 0; field = reader.next()) {
-    if (field === KEY_VALUE_KEY) key = reader.key()
-    else if (field === KEY_VALUE_CREATE_REVISION) createRevision = reader.int()
-    else if (field === KEY_VALUE_MOD_REVISION) modRevision = reader.int()
-    else if (field === KEY_VALUE_VERSION) version = reader.int()
-    else if (field === KEY_VALUE_VALUE) valueLength = reader.bytes().length
-    else if (field === KEY_VALUE_LEASE) lease = reader.big()
-    else throw new MalformedMessage(`unknown field ${field} in a key-value`)
-  }
-  return { key, createRevision, modRevision, version, lease, valueLength }
-}
-
-function outOfOrder(first: StoredVersion, second: StoredVersion): DumpError {
+function outOfOrder(first: VersionPosition, second: VersionPosition): DumpError {
   const positions = `${second.modRevision}.${second.sub} after ${first.modRevision}.${first.sub}`
   return new DumpError('MALFORMED_DUMP', `versions out of order: ${positions}`)
 }

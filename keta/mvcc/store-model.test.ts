@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { EMPTY_KEY, type Key, keyFromText } from '../bytes/key.ts'
 import type { Event, Version } from './kv.ts'
 import { encodedNaively, type NaiveChange, NaiveStore, type NaiveVersion } from './naive-store-suite.ts'
+import { MemoryValues } from './memory-values.ts'
 import { StoreLoader } from './store-loader.ts'
 import { createStore, type MvccStore } from './store.ts'
 
@@ -57,7 +58,7 @@ describe('a store, whatever is done to it', () => {
     fc.assert(
       fc.property(fc.commands(steps, { maxCommands: 60, size: 'max' }), (commands) => {
         fc.modelRun(() => {
-          const setup = { model: new NaiveStore(), real: { store: createStore({ chunkBytes: 512 }) } }
+          const setup = { model: new NaiveStore(), real: { store: createStore(new MemoryValues(512)) } }
           return setup
         }, [...commands, step('check everything', checkEverything)])
       }),

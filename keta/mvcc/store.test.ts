@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import { EMPTY_KEY, type Key, keyFromText, rangeOf } from '../bytes/key.ts'
+import { MemoryValues } from './memory-values.ts'
 import { compactFully, described, describedEvents, write } from './store-suite.ts'
 import { createStore } from './store.ts'
 
@@ -177,7 +178,7 @@ describe('the history of a store', () => {
 
 describe('memory', () => {
   it('comes back in slices after a compaction', () => {
-    const store = createStore({ chunkBytes: 1024 })
+    const store = createStore(new MemoryValues(1024))
     for (let index = 0; index < 300; index++) write(store, `a=${'x'.repeat(100)}${index}`)
     const { allocatedBytes } = store
     expect(store.scrubPending).to.equal(false)
@@ -205,7 +206,7 @@ describe('memory', () => {
   })
 
   it('is made compact by defragmentation, and views given out stay valid', () => {
-    const store = createStore({ chunkBytes: 4096 })
+    const store = createStore(new MemoryValues(4096))
     for (let index = 0; index < 400; index++) write(store, `k${index}=${index}:${'v'.repeat(80)}`)
     for (let index = 0; index < 400; index++) if (index % 8 !== 0) write(store, `-k${index}`)
     compactFully(store, store.revision)

@@ -1,8 +1,7 @@
 /**
- * The multi-version store in memory. This file joins the parts; each operation stands in a file of its own.
+ * The multi-version store. This file joins the parts; each operation stands in a file of its own.
  */
 import type { Key, KeyRange } from '../bytes/key.ts'
-import { Arena } from './arena.ts'
 import { Defragmentation } from './defragment.ts'
 import { DumpWriter } from './dump-writer.ts'
 import { commitsFrom } from './events.ts'
@@ -11,18 +10,14 @@ import type { Commit, RangeResult, RevisionProblem, Store, StoreDump, Version, W
 import { StoreParts } from './parts.ts'
 import { getAt, rangeAt } from './reads.ts'
 import { Scrub } from './scrub.ts'
+import type { ValueStore } from './value-store.ts'
 import { StoreWriteTxn } from './write-txn.ts'
 
 const DUMP_CHUNK_BYTES = 1024 * 1024
 
-export interface StoreOptions {
-  /** Size of a full-grown chunk of memory for encoded versions, in bytes; 1 MiB unless given. */
-  readonly chunkBytes?: number
-}
-
-/** A new, empty store. */
-export function createStore(options: StoreOptions = {}): MvccStore {
-  return new MvccStore(new StoreParts(new Arena(options.chunkBytes)))
+/** A new, empty store. @param values where its versions will lie: in memory unless given. */
+export function createStore(values?: ValueStore): MvccStore {
+  return new MvccStore(new StoreParts(values))
 }
 
 export class MvccStore implements Store {
@@ -50,11 +45,11 @@ export class MvccStore implements Store {
   }
 
   get allocatedBytes(): number {
-    return this.#parts.arena.allocatedBytes
+    return this.#parts.values.allocatedBytes
   }
 
   get liveBytes(): number {
-    return this.#parts.arena.liveBytes
+    return this.#parts.values.liveBytes
   }
 
   get scrubPending(): boolean {

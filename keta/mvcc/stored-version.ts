@@ -1,11 +1,12 @@
 /**
  * One version as the store holds it. There may be millions: the fields are numbers and shared references, in one fixed
- * shape, and the bytes are in the arena.
+ * shape, and the bytes are elsewhere: see value-store.ts.
  */
 import type { Key } from '../bytes/key.ts'
-import type { Arena, Chunk } from './arena.ts'
+import type { Arena } from './arena.ts'
 import { type KeyValueFields, keyValueLength, valueBounds, writeKeyValue } from './kv-encoding.ts'
 import type { Version } from './kv.ts'
+import type { Place } from './place.ts'
 
 /** What a version knows of the other versions of its key. */
 export interface VersionsOfKey {
@@ -25,15 +26,15 @@ export class StoredVersion implements Version {
   readonly version: number
   readonly lease: bigint
   readonly encodedLength: number
-  #chunk: Chunk
+  #place: Place
   #offset: number
 
-  /** The encoded bytes lie at `offset` of `chunk`. */
+  /** The encoded bytes lie at `offset` of `place`. */
   constructor(
     history: VersionsOfKey,
     fields: KeyValueFields,
     sub: number,
-    chunk: Chunk,
+    place: Place,
     offset: number,
     encodedLength: number,
   ) {
@@ -45,8 +46,12 @@ export class StoredVersion implements Version {
     // Decoders make a new zero each time; a shared one costs nothing per version.
     this.lease = fields.lease === NO_LEASE ? NO_LEASE : fields.lease
     this.encodedLength = encodedLength
-    this.#chunk = chunk
+    this.#place = place
     this.#offset = offset
+  }
+
+  get place(): Place {
+    return this.#place
   }
 
   get key(): Key {
@@ -58,13 +63,14 @@ export class StoredVersion implements Version {
   }
 
   encoded(): Uint8Array {
-    return this.#chunk.bytes.subarray(this.#offset, this.#offset + this.encodedLength)
+    return this.#place.view(this.#offset, this.encodedLength, this)
   }
 
   value(): Uint8Array {
     if (this.isTombstone) return EMPTY_VALUE
-    const { start, end } = valueBounds(this.#chunk.bytes, this.#offset, this.encodedLength, this)
-    return this.#chunk.bytes.subarray(start, end)
+    const bytes = this.encoded()
+    const { start, end } = valueBounds(bytes, this)
+    return bytes.subarray(start, end)
   }
 
   /**
@@ -77,21 +83,10 @@ export class StoredVersion implements Version {
     return this.history.at(compactRevision) === this
   }
 
-  /** Gives the bytes back. This object and views of it stay readable. */
-  release(arena: Arena): void {
-    arena.release(this.#chunk, this.encodedLength)
-  }
-
-  /** Moves the bytes out of a sparse chunk that is older than `beforeSerial`. */
-  moveIfSparse(arena: Arena, beforeSerial: number): void {
-    const from = this.#chunk
-    if (from.serial >= beforeSerial || !arena.isSparse(from)) return
-    const bytes = this.encoded()
-    const chunk = arena.allocate(bytes.length)
-    this.#offset = chunk.used - bytes.length
-    chunk.bytes.set(bytes, this.#offset)
-    this.#chunk = chunk
-    arena.release(from, bytes.length)
+  /** The same bytes lie elsewhere from now on. */
+  moveTo(place: Place, offset: number): void {
+    this.#place = place
+    this.#offset = offset
   }
 }
 

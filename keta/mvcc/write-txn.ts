@@ -5,9 +5,10 @@ import type { KeyHistory } from './key-index.ts'
 import type { Commit, RangeResult, WriteTxn } from './kv.ts'
 import type { StoreParts } from './parts.ts'
 import { getAt, rangeAt } from './reads.ts'
-import { type StoredVersion, storeVersion } from './stored-version.ts'
+import type { StoredVersion } from './stored-version.ts'
 
 const NO_LEASE = 0n
+const EMPTY_VALUE = new Uint8Array(0)
 
 export class StoreWriteTxn implements WriteTxn {
   readonly #parts: StoreParts
@@ -59,7 +60,7 @@ export class StoreWriteTxn implements WriteTxn {
       version: previous === undefined ? 1 : previous.version + 1,
       lease,
     }
-    const version = storeVersion(this.#parts.arena, history, fields, this.#changes.length, value)
+    const version = this.#parts.values.add(history, fields, this.#changes.length, value)
     this.#append(history, version)
     if (previous === undefined) this.#parts.keyCount++
     return { version, previous }
@@ -91,7 +92,7 @@ export class StoreWriteTxn implements WriteTxn {
 
   #tombstone(history: KeyHistory): StoredVersion {
     const fields = { key: history.key, createRevision: 0, modRevision: this.#revision, version: 0, lease: NO_LEASE }
-    return storeVersion(this.#parts.arena, history, fields, this.#changes.length)
+    return this.#parts.values.add(history, fields, this.#changes.length, EMPTY_VALUE)
   }
 
   #append(history: KeyHistory, version: StoredVersion): void {
