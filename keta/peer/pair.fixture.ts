@@ -1,0 +1,65 @@
+/** Two nodes in one process for the tests of the link: one that answers behind a real server, one that asks. */
+import type { PeerHandler, PeerRequest, PeerResponse } from '../cluster/peers.ts'
+import { createGrpcJsTransport } from '../transport/grpc-js/grpc-js-transport.ts'
+import type { Method, Transport } from '../transport/transport.ts'
+import { PEER_SERVICE } from './protocol.ts'
+import { peerService } from './service.ts'
+
+export interface Answering {
+  readonly url: string
+  readonly port: number
+  /** Messages that the asker has sent. */
+  readonly messages: () => number
+  readonly defects: unknown[]
+  close(graceMs?: number): Promise<void>
+}
+
+export type Handle = (request: PeerRequest) => PeerResponse | Promise<PeerResponse>
+
+/** What clients may send on the port that the nodes share; a message of the link must not be larger. */
+const MAX_REQUEST_BYTES = 512 * 1024
+
+export async function answering(handle: Handle, port = 0): Promise<Answering> {
+  const defects: unknown[] = []
+  let messages = 0
+  const handler: PeerHandler = { handle: async (request) => handle(request) }
+  const methods = peerService(handler, { onDefect: (error) => defects.push(error) })
+  const transport: Transport = createGrpcJsTransport({
+    services: new Map([[PEER_SERVICE, counted(methods, () => messages++)]]),
+    maxRequestBytes: MAX_REQUEST_BYTES,
+    onDefect: (error) => defects.push(error),
+  })
+  const [bound] = await transport.listen([{ host: '127.0.0.1', port }])
+  if (bound === undefined) throw new Error('nothing was bound')
+  return {
+    url: `http://127.0.0.1:${bound.port}`,
+    port: bound.port,
+    messages: () => messages,
+    defects,
+    close: (graceMs = 0) => transport.close(graceMs),
+  }
+}
+
+function counted(methods: ReadonlyMap<string, Method>, count: () => void): ReadonlyMap<string, Method> {
+  return new Map(
+    [...methods].map(([name, method]) => [
+      name,
+      {
+        ...method,
+        decode: (bytes: Uint8Array) => {
+          count()
+          return method.decode(bytes)
+        },
+      },
+    ]),
+  )
+}
+
+/** A promise that the test settles, or waits for. */
+export function signal<T = void>(): { readonly promise: Promise<T>; readonly resolve: (value: T) => void } {
+  let resolve: (value: T) => void = () => undefined
+  const promise = new Promise<T>((settle) => {
+    resolve = settle
+  })
+  return { promise, resolve }
+}

@@ -1,0 +1,8 @@
+/** The names by which two nodes find each other's stream. */
+export const PEER_SERVICE = 'keta.Peer'
+export const EXCHANGE = 'Exchange'
+
+/** Request metadata with the version that the asker speaks. */
+export const VERSION_METADATA = 'keta-peer-version'
+/** Of the protocol in `peer.md`. */
+export const VERSION = '1'

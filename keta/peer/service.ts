@@ -1,0 +1,160 @@
+/** The answering side: a service for the table of a transport. */
+import type { PeerHandler } from '../cluster/peers.ts'
+import {
+  type Call,
+  type Method,
+  RpcError,
+  type ServerStream,
+  STATUS,
+  type StreamHandler,
+  stream,
+} from '../transport/transport.ts'
+import { type Clock, processClock } from './clock.ts'
+import { type Frame, Inbox } from './inbox.ts'
+import { decodeRequest, encodeResponse, type WireResponse } from './messages.ts'
+import { Outbox } from './outbox.ts'
+import { EXCHANGE, VERSION, VERSION_METADATA } from './protocol.ts'
+
+export interface PeerServiceOptions {
+  /** Told of what the handler throws. The asker is only told that nothing is known. */
+  readonly onDefect: (error: unknown) => void
+  /** Largest request that another node may forward, in bytes. */
+  readonly maxRequestBytes?: number
+  readonly clock?: Pick<Clock, 'soon'>
+}
+
+const DEFAULT_MAX_REQUEST_BYTES = 256 * 1024 * 1024
+/**
+ * Of requests that have been read and not answered, per stream. From then on the stream is not read, and the asker
+ * has to keep its requests. Answers that the asker does not take are bounded by it too: the transport reads no more
+ * requests meanwhile, so that there can be no more answers than there were requests.
+ */
+const IN_FLIGHT_BYTES = 16 * 1024 * 1024
+/** What a request in hand costs besides its bytes. */
+const REQUEST_OVERHEAD_BYTES = 512
+
+const GREETING = Buffer.alloc(0)
+
+/** The methods of `PEER_SERVICE`. */
+export function peerService(handler: PeerHandler, options: PeerServiceOptions): ReadonlyMap<string, Method> {
+  const exchange = stream<Uint8Array, Uint8Array>({
+    decode: (bytes) => bytes,
+    encode: (bytes) => bytes,
+    open: (out, call) => {
+      requireVersion(call)
+      return new Exchange(out, handler, options)
+    },
+  })
+  return new Map([[EXCHANGE, exchange]])
+}
+
+function requireVersion(call: Call): void {
+  const version = call.metadata(VERSION_METADATA) ?? 'none'
+  if (version === VERSION) return
+  const text = `this node speaks version ${VERSION} of the peer protocol, the other one: ${version}`
+  throw new RpcError(STATUS.FAILED_PRECONDITION, text)
+}
+
+class Exchange implements StreamHandler<Uint8Array> {
+  readonly #out: ServerStream<Uint8Array>
+  readonly #handler: PeerHandler
+  readonly #onDefect: (error: unknown) => void
+  readonly #clock: Pick<Clock, 'soon'>
+  readonly #inbox: Inbox
+  readonly #outbox = new Outbox()
+  #inFlightBytes = 0
+  /** Lets the transport read on. */
+  #readOn: (() => void) | undefined
+  /** The asker does not keep up. */
+  #full = false
+  #flushing = false
+  #closed = false
+
+  constructor(out: ServerStream<Uint8Array>, handler: PeerHandler, options: PeerServiceOptions) {
+    this.#out = out
+    this.#handler = handler
+    this.#onDefect = options.onDefect
+    this.#clock = options.clock ?? processClock
+    this.#inbox = new Inbox(options.maxRequestBytes ?? DEFAULT_MAX_REQUEST_BYTES)
+    this.#full = !out.send(GREETING)
+  }
+
+  message(message: Uint8Array): void | Promise<void> {
+    for (const frame of this.#framesOf(message)) this.#handle(frame)
+    if (this.#inFlightBytes < IN_FLIGHT_BYTES) return
+    return new Promise((resolve) => {
+      this.#readOn = resolve
+    })
+  }
+
+  /** What has been asked is still answered: the asker has ended only its own side. */
+  halfClosed(): void {
+    // An asker never ends its side alone; should it, the stream ends with its connection.
+  }
+
+  drained(): void {
+    this.#full = false
+    this.#flush()
+  }
+
+  closed(): void {
+    this.#closed = true
+    this.#outbox.clear()
+    this.#readOn?.()
+  }
+
+  #framesOf(message: Uint8Array): readonly Frame[] {
+    try {
+      return this.#inbox.take(message)
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error)
+      throw new RpcError(STATUS.INVALID_ARGUMENT, `not a batch of frames: ${text}`, { cause: error })
+    }
+  }
+
+  #handle({ id, payload }: Frame): void {
+    const cost = payload.length + REQUEST_OVERHEAD_BYTES
+    this.#inFlightBytes += cost
+    this.#responseTo(payload).then(
+      (response) => this.#answer(id, cost, response),
+      (error: unknown) => {
+        this.#onDefect(error)
+        this.#answer(id, cost, { kind: 'failed' })
+      },
+    )
+  }
+
+  async #responseTo(payload: Uint8Array): Promise<WireResponse> {
+    const request = decodeRequest(payload)
+    return request === undefined ? { kind: 'failed' } : this.#handler.handle(request)
+  }
+
+  #answer(id: number, cost: number, response: WireResponse): void {
+    this.#inFlightBytes -= cost
+    if (this.#closed) return
+    this.#outbox.put(id, encodeResponse(response))
+    this.#flushSoon()
+    if (this.#readOn === undefined || this.#inFlightBytes >= IN_FLIGHT_BYTES) return
+    const readOn = this.#readOn
+    this.#readOn = undefined
+    readOn()
+  }
+
+  /** Not at once: all answers of this turn travel together. */
+  #flushSoon(): void {
+    if (this.#flushing) return
+    this.#flushing = true
+    this.#clock.soon(() => {
+      this.#flushing = false
+      this.#flush()
+    })
+  }
+
+  #flush(): void {
+    while (!this.#full && !this.#closed) {
+      const message = this.#outbox.take()
+      if (message === undefined) return
+      this.#full = !this.#out.send(message)
+    }
+  }
+}
