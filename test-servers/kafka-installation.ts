@@ -63,7 +63,8 @@ export function javaArguments({ directory }: KafkaInstallation, heapMb: number):
 }
 
 async function fetchJars(release: string, directory: string, pom: string, stamp: string): Promise<void> {
-  const fresh = `${directory}.${process.pid}`
+  const fresh = `${directory}.new`
+  rmSync(fresh, { recursive: true, force: true })
   process.stderr.write(`fetching Kafka ${release} (once; up to a minute)\n`)
   const goal = ['dependency:copy-dependencies', `-DoutputDirectory=${join(fresh, 'libs')}`]
   try {

@@ -41,8 +41,9 @@ export interface KafkaOptions {
 
 export interface KafkaCluster {
   /**
-   * A start or restart resolves when the broker accepts clients, which takes a majority of the brokers: start several
-   * that are down together. Data outlive kill and restart.
+   * A restart resolves when the broker accepts clients, which takes a majority of the brokers: of three that are down,
+   * restart two or more at the same time. After a kill it waits until the cluster has given up the old process: 2 s,
+   * with stock timeouts 9 s.
    */
   readonly brokers: readonly TestServer[]
   /** As advertised, for clients: 'host:port,…'. */
@@ -52,7 +53,8 @@ export interface KafkaCluster {
   /** With 'ssl' and 'sasl_ssl'. */
   readonly tls: ClientTls | undefined
   /**
-   * Resolves when every broker that runs knows just those that run to be alive. @throws after 30 s
+   * Resolves when every broker that runs knows just those that run to be alive: after a kill, when its partitions have
+   * other leaders. A paused broker runs, but does not answer. @throws after 30 s
    */
   ready(): Promise<void>
   /** Kills all brokers and removes their data. May be called twice. */
@@ -79,7 +81,10 @@ export function ensureKafka(version: KafkaVersion): Promise<KafkaInstallation> {
   return installation
 }
 
-/** A fresh cluster, ready. @throws MissingToolchainError as ensureKafka, and without openssl if it needs certificates */
+/**
+ * A fresh cluster, ready.
+ * @throws MissingToolchainError as ensureKafka, and without openssl if it needs certificates
+ */
 export async function startKafka(options: KafkaOptions = {}): Promise<KafkaCluster> {
   const installation = await ensureKafka(options.version ?? '3.9')
   const directory = mkdtempSync(join(tmpdir(), 'keta-test-kafka-'))
@@ -174,7 +179,8 @@ async function installWithArchive(version: KafkaVersion): Promise<KafkaInstallat
 
 /** The classes that a broker loads in its start are archived when it ends. */
 async function recordClasses(installation: KafkaInstallation): Promise<void> {
-  const fresh = `${installation.archive}.${process.pid}`
+  const fresh = `${installation.archive}.new`
+  rmSync(fresh, { force: true })
   const [plan] = await settings({}, undefined)
   if (!plan) throw new Error('a cluster without a broker')
   const broker = await startBroker({
