@@ -1,8 +1,6 @@
 /** Dumps the state as chunks, while it goes on changing. */
-import type { Claimer } from '../command/claim.ts'
-import type { ReplicatedState } from './execute.ts'
+import type { PositionedState } from './journal.ts'
 import { encodeHeader } from './snapshot-header.ts'
-import type { LogPosition } from './state.ts'
 
 export interface StateDump {
   /** The dump contains every record up to and including this offset. */
@@ -13,14 +11,8 @@ export interface StateDump {
   close(): void
 }
 
-interface DumpedState extends ReplicatedState {
-  readonly position: LogPosition
-  readonly claimer: Claimer | undefined
-  readonly featureLevel: number
-}
-
 /** What is not in the store is small and is copied at once; the store provides its own frozen view. */
-export function dumpState(state: DumpedState): StateDump {
+export function dumpState(state: PositionedState): StateDump {
   const header = encodeHeader({
     position: state.position,
     claimer: state.claimer,

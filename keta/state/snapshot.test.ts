@@ -134,7 +134,14 @@ describe('a snapshot', () => {
 /** A header that fits the store but names another lease. */
 function headerWithout(): Buffer {
   const { position } = new StateMachine()
-  return encodeHeader({ position, claimer: undefined, featureLevel: 1, revision: 2, leases: [{ id: 9n, ttl: 60 }], alarms: [] })
+  return encodeHeader({
+    position,
+    claimer: undefined,
+    featureLevel: 1,
+    revision: 2,
+    leases: [{ id: 9n, ttl: 60 }],
+    alarms: [],
+  })
 }
 
 function chunksOf(state: StateMachine): readonly Uint8Array[] {

@@ -1,19 +1,28 @@
 /** Restores the state from the chunks of a dump, handed in one by one as they are read. */
-import { EMPTY_KEY } from '../bytes/key.ts'
 import { MalformedMessage } from '../bytes/proto-reader.ts'
-import { Lessor, NO_LEASE } from '../lease/lessor.ts'
 import { DumpError } from '../mvcc/dump-error.ts'
-import type { Store } from '../mvcc/kv.ts'
 import { StoreLoader } from '../mvcc/store-loader.ts'
-import { Alarms } from './alarms.ts'
+import type { ValueStore } from '../mvcc/value-store.ts'
+import type { StateJournal } from './journal.ts'
+import { restoreState } from './restore.ts'
 import { decodeHeader, SnapshotError, type SnapshotHeader } from './snapshot-header.ts'
-import { StateMachine } from './state-machine.ts'
+import type { StateMachine } from './state-machine.ts'
 
 export { SnapshotError } from './snapshot-header.ts'
 
 export class SnapshotLoader {
   #header: SnapshotHeader | undefined
-  readonly #store = new StoreLoader()
+  readonly #store: StoreLoader
+  readonly #journal: StateJournal | undefined
+
+  /**
+   * @param values where the versions will lie: in memory unless given.
+   * @param journal told of the state once it is loaded, and then of what is applied to it.
+   */
+  constructor(values?: ValueStore, journal?: StateJournal) {
+    this.#store = new StoreLoader(values)
+    this.#journal = journal
+  }
 
   /** The chunks must come whole and in order. @throws SnapshotError */
   add(chunk: Uint8Array): void {
@@ -28,31 +37,10 @@ export class SnapshotLoader {
     const header = this.#header
     if (header === undefined) throw new SnapshotError('GARBLED_SNAPSHOT', 'the snapshot has no chunks')
     const store = asSnapshotError(() => this.#store.finish())
-    if (store.revision !== header.revision) {
-      const revisions = `revision ${store.revision} in the store, ${header.revision} in the header`
-      throw new SnapshotError('GARBLED_SNAPSHOT', `the snapshot does not fit together: ${revisions}`)
-    }
-    const alarms = new Alarms()
-    for (const { memberId, alarm } of header.alarms) alarms.activate(memberId, alarm)
-    const { position, claimer, featureLevel } = header
-    const leases = restoreLeases(header, store)
-    return new StateMachine({ store, leases, alarms, position, claimer, featureLevel })
+    const state = restoreState(header, store, this.#journal)
+    this.#journal?.loaded(state)
+    return state
   }
-}
-
-/** Attachments are not in the header: they are the lease fields of the live keys. */
-function restoreLeases(header: SnapshotHeader, store: Store): Lessor {
-  const leases = new Lessor()
-  for (const { id, ttl } of header.leases) leases.grant(id, ttl)
-  if (leases.size === 0) return leases
-  const { versions } = store.range({ start: EMPTY_KEY, end: null }, store.revision, 0)
-  for (const { key, lease } of versions) {
-    if (lease !== NO_LEASE && !leases.has(lease)) {
-      throw new SnapshotError('GARBLED_SNAPSHOT', `a key is attached to lease ${lease}, which is not in the snapshot`)
-    }
-    leases.move(key, NO_LEASE, lease)
-  }
-  return leases
 }
 
 /** Whatever a decoder finds wrong means that the snapshot cannot be used. */

@@ -13,7 +13,8 @@ import type { Store } from '../mvcc/kv.ts'
 import { createStore } from '../mvcc/store.ts'
 import { Alarms } from './alarms.ts'
 import { nextDigest } from './digest.ts'
-import { execute, type ReplicatedState } from './execute.ts'
+import { execute } from './execute.ts'
+import type { PositionedState, StateJournal } from './journal.ts'
 import { dumpState, type StateDump } from './snapshot-dump.ts'
 import type { Applied, LogPosition } from './state.ts'
 
@@ -37,28 +38,28 @@ export class StateDivergedError extends Error {
 
 const START: LogPosition = { offset: -1, epoch: 0, owner: '', seq: 0, hash: ZERO_HASH, digest: 0 }
 
-/** What a state machine is made of when it does not begin empty. */
-export interface RestoredState extends ReplicatedState {
-  readonly position: LogPosition
-  readonly claimer: Claimer | undefined
-  readonly featureLevel: number
+/** What a state machine is made of when it does not begin empty, and who is told of what it applies. */
+interface RestoredState extends PositionedState {
+  readonly journal: StateJournal | undefined
 }
 
-export class StateMachine implements ReplicatedState {
+export class StateMachine implements PositionedState {
   readonly store: Store
   readonly leases: Lessor
   readonly alarms: Alarms
   #position: LogPosition
   #claimer: Claimer | undefined
   #featureLevel: number
+  readonly #journal: StateJournal | undefined
 
-  constructor(restored?: RestoredState) {
+  constructor(restored?: Partial<RestoredState>) {
     this.store = restored?.store ?? createStore()
     this.leases = restored?.leases ?? new Lessor()
     this.alarms = restored?.alarms ?? new Alarms()
     this.#position = restored?.position ?? START
     this.#claimer = restored?.claimer
     this.#featureLevel = restored?.featureLevel ?? 0
+    this.#journal = restored?.journal
   }
 
   get position(): LogPosition {
@@ -110,7 +111,8 @@ export class StateMachine implements ReplicatedState {
     const { epoch, owner } = record
     const { memberId, urls, readLeaseMs } = claim
     this.#claimer = { memberId, urls, readLeaseMs }
-    this.#position = { ...this.#position, offset, epoch, owner, seq: 0, hash: chainHash(this.#position.hash, bytes) }
+    const hash = chainHash(this.#position.hash, bytes)
+    this.#moveTo({ ...this.#position, offset, epoch, owner, seq: 0, hash }, undefined)
     return { status: 'claimed', epoch, owner, claimer: this.#claimer }
   }
 
@@ -127,12 +129,14 @@ export class StateMachine implements ReplicatedState {
     }
     if (record.kind === 'tick') {
       this.#checkDigest(offset, digestOf(record))
-      this.#position = { ...this.#position, offset, seq: record.seq, hash: chainHash(hash, bytes) }
+      this.#moveTo({ ...this.#position, offset, seq: record.seq, hash: chainHash(hash, bytes) }, undefined)
       return { status: 'ticked' }
     }
-    const applied = execute(this, decoded ?? decodeCommand(record.payload))
+    const command = decoded ?? decodeCommand(record.payload)
+    const applied = execute(this, command)
     const digest = nextDigest(this.#position.digest, applied, this)
-    this.#position = { offset, epoch, owner, seq: record.seq, hash: chainHash(hash, bytes), digest }
+    const position = { offset, epoch, owner, seq: record.seq, hash: chainHash(hash, bytes), digest }
+    this.#moveTo(position, applied.failure === undefined ? command : undefined)
     return applied
   }
 
@@ -151,8 +155,14 @@ export class StateMachine implements ReplicatedState {
   }
 
   #ignore(offset: number, reason: Extract<Applied, { status: 'ignored' }>['reason']): Applied {
-    this.#position = { ...this.#position, offset }
+    this.#moveTo({ ...this.#position, offset }, undefined)
     return { status: 'ignored', reason }
+  }
+
+  /** The last step of every record. */
+  #moveTo(position: LogPosition, changedBy: Command | undefined): void {
+    this.#position = position
+    this.#journal?.applied(this, changedBy)
   }
 }
 
