@@ -182,7 +182,7 @@ export const FenceCheckedBefore: Mutant = mutantOfDriver(
         const seat: Seat = { kind: 'leader', service: fence.service }
         const seated = await this.inner.readSeat(seat, { ...call, consistency: 'linearizable' })
         if (seated?.token !== fence.token) return { committed: false, found: new Map(), token: seated?.token }
-        await sleep(50)
+        await sleep(200)
         const outcome = await super.commit({ ...commit, fence: undefined }, call)
         return outcome.committed ? outcome : { ...outcome, token: fence.token }
       }

@@ -259,7 +259,7 @@ export const StaleReads = mutantOfDriver(
         const cached = this.#cache.get(key)
         if (cached !== undefined && clock.now() < cached.until) return cached.entry
         const entry = await super.read(key, call)
-        this.#cache.set(key, { entry, until: clock.now() + 100 })
+        this.#cache.set(key, { entry, until: clock.now() + 1_000 })
         return entry
       }
     })(inner),

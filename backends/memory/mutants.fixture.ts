@@ -7,7 +7,12 @@ export interface MutantSpecies {
   readonly locator: string
   /** Ids of the catalogue. */
   readonly caughtBy: readonly string[]
+  /** Default: the harness's. Milliseconds. */
+  readonly sessionTtlMs?: number
 }
+
+/** What is wrong by a small part of the lease only: it must be more than what a busy machine adds. */
+const LONG_LEASES: Readonly<Record<string, number>> = { DeadlineFromTheReply: 2_400 }
 
 const OF_THE_STORE: Readonly<Record<string, readonly string[]>> = {
   RenewsTheDead: ['X13', 'L11b', 'F8'],
@@ -82,5 +87,8 @@ export const MUTANTS: readonly MutantSpecies[] = [
 
 function speciesOf(module: string, all: Readonly<Record<string, readonly string[]>>): MutantSpecies[] {
   const url = new URL(module, import.meta.url).href
-  return Object.entries(all).map(([name, caughtBy]) => ({ name, locator: `${url}#${name}`, caughtBy }))
+  return Object.entries(all).map(([name, caughtBy]) => {
+    const sessionTtlMs = LONG_LEASES[name]
+    return { name, locator: `${url}#${name}`, caughtBy, ...(sessionTtlMs !== undefined && { sessionTtlMs }) }
+  })
 }

@@ -23,7 +23,7 @@ export const electionTime: readonly ConformanceCase[] = [
     id: 'X9',
     title: 'a leader that is cut off from a distant store is told of its loss before its successor is elected',
     needs: ['processes', 'links'],
-    run: (given) => cutOff(given, ['both'], given.T / 10),
+    run: (given) => cutOff(given, ['both'], given.T / 5),
     extraTtls: 120,
   },
   {
@@ -79,7 +79,7 @@ async function killed(given: Given): Promise<void> {
 
 /**
  * The two take turns: who was cut off waits behind who took its place.
- * @param delayMs each way: who counts its lease from the arrival of a reply counts so much too long.
+ * @param delayMs of replies: who counts its lease from their arrival counts so much too long.
  */
 async function cutOff(given: Given, directions: readonly Direction[], delayMs = 0): Promise<void> {
   const parties = [await given.process('A'), await given.process('B')] as const
@@ -92,9 +92,9 @@ async function cutOff(given: Given, directions: readonly Direction[], delayMs = 
   for (let round = 0; round < rounds; round++) {
     const [from, until] = [waiter.events.length, leader.events.length]
     if (delayMs > 0) {
-      leader.link.delay(delayMs)
+      leader.link.delay(delayMs, 0, 'to-client')
       // for a renewal to be as slow
-      await sleep(given.T / 2 + 2 * delayMs)
+      await sleep(given.T / 2 + delayMs)
     }
     leader.link.blackHole(directions[round % directions.length] ?? 'both')
     // a store that hears renewals without being heard keeps the lease for one ttl more

@@ -156,6 +156,8 @@ async function toldFirst(given: Given): Promise<void> {
     const isGone = () => logs.every(({ latest }) => latest?.length === 0)
     await given.until('the observers are told that it is gone', isGone, 2 * given.T + given.graceMs + SLACK_MS)
     const goneAt = Math.min(...logs.map((log) => firstWithout(log, id)))
+    // who only learns it from the store must not learn it at once, or it could seem to have known
+    await Promise.race([end.result, sleep(given.T)])
     member.link.heal()
     const { abortedAt, toldAt } = await end.result
     const late = `round ${round}: milliseconds from the first observer's news to`

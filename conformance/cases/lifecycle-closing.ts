@@ -50,6 +50,9 @@ const AT_ONCE_MS = 1_000
 /** Of a machine with several cases on it. */
 const SLACK_MS = 500
 
+/** Longer than others need to be told, also on a busy machine: who lets go before the end of duties is seen. */
+const DUTIES_MS = 300
+
 /** "Bounded in time": what is given back may need the store once more. */
 function closeLimit({ T }: Given): number {
   return T + 5_000
@@ -252,7 +255,7 @@ async function closeReleases(given: Given): Promise<void> {
     onGroupChange: () => undefined,
     async onMembershipLost(_membership, reason) {
       order.push(`membership lost: ${reason}`)
-      await sleep(50)
+      await sleep(DUTIES_MS)
       order.push('membership ended')
     },
   })
@@ -260,7 +263,7 @@ async function closeReleases(given: Given): Promise<void> {
     onLeaderChange: () => undefined,
     async onLeadershipLost(_leadership, reason) {
       order.push(`leadership lost: ${reason}`)
-      await sleep(50)
+      await sleep(DUTIES_MS)
       order.push('leadership ended')
     },
   })

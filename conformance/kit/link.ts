@@ -14,8 +14,8 @@ export interface Link {
   cut(): void
   /** Takes bytes and passes nothing on, without closing anything; they flow on when healed. */
   blackHole(direction: Direction): void
-  /** Passes all on, each piece so much later (± jitter). Milliseconds. */
-  delay(ms: number, jitterMs?: number): void
+  /** Passes all on, each piece so much later (± jitter). Milliseconds. @param direction default: both. */
+  delay(ms: number, jitterMs?: number, direction?: Direction): void
   /** Resets each connection with this chance per piece, drawn from the case's seed. */
   unreliable(chance: number): void
   /** Lets requests through and keeps replies back: `resetAll` then shows the client a write that got no reply. */

@@ -157,6 +157,12 @@ describe('a link', () => {
     }
     await client.receives(sent)
     expect(performance.now() - start).to.be.at.least(10)
+    for (const direction of ['to-server', 'to-client'] as const) {
+      link.delay(100, 0, direction)
+      const begin = performance.now()
+      await echoes(client)
+      expect(performance.now() - begin, `one way, ${direction}`).to.be.within(95, 195)
+    }
     link.delay(0)
     await echoes(client)
   })

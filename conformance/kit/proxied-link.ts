@@ -1,5 +1,5 @@
 /** A link made of proxies, or of nothing where the store has no network. */
-import type { Link } from './link.ts'
+import type { Direction, Link } from './link.ts'
 import { FINE, type TcpProxy, startProxy, type Weather } from './proxy.ts'
 
 /** @param endpoints of the servers. @param random decides on jitter and resets. */
@@ -31,12 +31,12 @@ class LinkOfProxies implements Link {
     this.#set({ refuses: true })
   }
 
-  blackHole(direction: 'to-server' | 'to-client' | 'both'): void {
+  blackHole(direction: Direction): void {
     this.#set({ blocked: direction })
   }
 
-  delay(ms: number, jitterMs = 0): void {
-    this.#set({ delayMs: ms, jitterMs })
+  delay(ms: number, jitterMs = 0, direction: Direction = 'both'): void {
+    this.#set({ delayMs: ms, jitterMs, delayed: direction })
   }
 
   unreliable(chance: number): void {

@@ -15,6 +15,7 @@ export interface Weather {
   readonly blocked: Direction | undefined
   readonly delayMs: number
   readonly jitterMs: number
+  readonly delayed: Direction
   /** Of a reset, per piece. */
   readonly resetChance: number
 }
@@ -24,6 +25,7 @@ export const FINE: Weather = Object.freeze({
   blocked: undefined,
   delayMs: 0,
   jitterMs: 0,
+  delayed: 'both',
   resetChance: 0,
 })
 
@@ -148,8 +150,8 @@ class Connection {
       this.#end = resolve
     })
     const rules = (direction: 'to-server' | 'to-client') => ({
-      isBlocked: () => blocks(weather().blocked, direction),
-      delayMs: () => this.#delay(),
+      isBlocked: () => concerns(weather().blocked, direction),
+      delayMs: () => (concerns(weather().delayed, direction) ? this.#delay() : 0),
       pieceArrived: () => {
         if (weather().resetChance > random()) this.reset()
       },
@@ -187,7 +189,7 @@ class Connection {
 
   /** A server that cannot be reached by the client does not see it connect either. */
   #open(): void {
-    if (this.#server !== undefined || this.#client.destroyed || blocks(this.#weather().blocked, 'to-server')) return
+    if (this.#server !== undefined || this.#client.destroyed || concerns(this.#weather().blocked, 'to-server')) return
     const at = this.#target.lastIndexOf(':')
     const host = this.#target.slice(0, at).replace(/^\[|\]$/g, '')
     const server = connect({ host, port: Number(this.#target.slice(at + 1)), allowHalfOpen: true, noDelay: true })
@@ -207,8 +209,8 @@ class Connection {
   }
 }
 
-function blocks(blocked: Direction | undefined, direction: Direction): boolean {
-  return blocked === 'both' || blocked === direction
+function concerns(fault: Direction | undefined, direction: Direction): boolean {
+  return fault === 'both' || fault === direction
 }
 
 /** A fault of the suite itself: the runner sees it as an uncaught exception. */
