@@ -1,7 +1,7 @@
 /** Time as the peer link needs it: an injected clock, so that tests decide when time passes. */
 
 export interface Clock {
-  /** Fires once, not before `delayMs` have passed. */
+  /** Fires once, not before `delayMs` have passed (a delay of more than 24 days is cut short). */
   setTimer(delayMs: number, fire: () => void): Timer
   /** Runs `task` after the input that has already arrived has been handled. */
   soon(task: () => void): void
@@ -11,10 +11,13 @@ export interface Timer {
   cancel(): void
 }
 
+/** Node turns a longer delay into 1 ms. */
+const MAX_DELAY_MS = 0x7fff_ffff
+
 /** The clock of a real process. */
 export const processClock: Clock = {
   setTimer: (delayMs, fire) => {
-    const handle = setTimeout(fire, delayMs)
+    const handle = setTimeout(fire, Math.min(delayMs, MAX_DELAY_MS))
     return { cancel: () => clearTimeout(handle) }
   },
   soon: (task) => {

@@ -25,7 +25,7 @@ export interface Connection {
 }
 
 export interface Network {
-  /** Begins to connect; every event comes later. */
+  /** Begins to connect; every event comes later. @throws TypeError if it is not a URL. */
   dial(url: string, events: ConnectionEvents): Connection
   /**
    * Asks for a plain TCP connection and closes it at once.

@@ -4,8 +4,10 @@ import { MalformedMessage, ProtoReader } from '../bytes/proto-reader.ts'
 /** A whole request or response, encoded. */
 export interface Frame {
   readonly id: number
-  /** A view of the message, or a copy if it came in parts. */
-  readonly payload: Uint8Array
+  /** A view of the message, or a copy if it came in parts. Undefined if it was too large to be kept. */
+  readonly payload: Uint8Array | undefined
+  /** How large it was. */
+  readonly bytes: number
 }
 
 interface Part {
@@ -16,19 +18,19 @@ interface Part {
 
 export class Inbox {
   readonly #maxPayloadBytes: number
-  /** Parts of the payload that has begun and not ended. */
-  #begun: Uint8Array[] = []
-  #begunBytes = 0
-  #begunId = 0
+  /** Id of the payload that has begun and not ended, its parts so far (none if it is too large), and their size. */
+  #begun: number | undefined
+  #parts: Uint8Array[] = []
+  #size = 0
 
-  /** @param maxPayloadBytes what is kept of a payload in parts, at most. */
+  /** @param maxPayloadBytes of a larger one nothing is kept. */
   constructor(maxPayloadBytes: number) {
     this.#maxPayloadBytes = maxPayloadBytes
   }
 
   /**
    * The payloads that `message` completes, in the order of their ends.
-   * @throws MalformedMessage if it is not a batch of frames, or a payload is too large.
+   * @throws MalformedMessage if it is not a batch of frames, or a payload is left unfinished for another.
    */
   take(message: Uint8Array): readonly Frame[] {
     const frames: Frame[] = []
@@ -41,22 +43,25 @@ export class Inbox {
   }
 
   #add({ id, bytes, more }: Part, frames: Frame[]): void {
-    if (this.#begun.length === 0 && !more) {
-      frames.push({ id, payload: bytes })
-      return
-    }
-    if (this.#begun.length > 0 && id !== this.#begunId) throw new MalformedMessage('a payload in parts does not end')
-    this.#begunId = id
-    this.#begunBytes += bytes.length
-    if (this.#begunBytes > this.#maxPayloadBytes) {
-      throw new MalformedMessage(`a payload of more than ${this.#maxPayloadBytes} bytes`)
-    }
-    this.#begun.push(bytes)
+    if (this.#begun !== undefined && this.#begun !== id) throw new MalformedMessage(`payload ${this.#begun} has no end`)
+    this.#size += bytes.length
+    if (this.#size <= this.#maxPayloadBytes) this.#parts.push(bytes)
+    else this.#parts = []
+    this.#begun = more ? id : undefined
     if (more) return
-    frames.push({ id, payload: Buffer.concat(this.#begun) })
-    this.#begun = []
-    this.#begunBytes = 0
+    frames.push({
+      id,
+      payload: this.#size <= this.#maxPayloadBytes ? whole(this.#parts) : undefined,
+      bytes: this.#size,
+    })
+    this.#parts = []
+    this.#size = 0
   }
+}
+
+function whole(parts: readonly Uint8Array[]): Uint8Array {
+  const [first] = parts
+  return first !== undefined && parts.length === 1 ? first : Buffer.concat(parts)
 }
 
 function decodePart(reader: ProtoReader): Part {

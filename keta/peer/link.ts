@@ -115,15 +115,19 @@ export class Link implements PeerLink {
   }
 
   #dial(): void {
-    this.#connection = this.#network.dial(this.#currentUrl(), {
-      opened: (address) => this.#opened(address),
-      message: (bytes) => this.#message(bytes),
-      drained: () => {
-        this.#writable = true
-        this.#flush()
-      },
-      ended: (cause) => this.#ended(cause),
-    })
+    try {
+      this.#connection = this.#network.dial(this.#currentUrl(), {
+        opened: (address) => this.#opened(address),
+        message: (bytes) => this.#message(bytes),
+        drained: () => {
+          this.#writable = true
+          this.#flush()
+        },
+        ended: (cause) => this.#ended(cause),
+      })
+    } catch (error) {
+      this.#ended(new Error('not an address', { cause: error }))
+    }
   }
 
   #opened(address: Address): void {
@@ -181,7 +185,9 @@ export class Link implements PeerLink {
 
   #message(bytes: Uint8Array): void {
     try {
-      for (const { id, payload } of this.#inbox.take(bytes)) this.#answer(id, payload)
+      for (const { id, payload } of this.#inbox.take(bytes)) {
+        if (payload !== undefined) this.#answer(id, payload)
+      }
     } catch (error) {
       this.#ended(new Error('the other side sent what is not an answer', { cause: error }))
     }

@@ -18,12 +18,16 @@ export type Handle = (request: PeerRequest) => PeerResponse | Promise<PeerRespon
 
 /** What clients may send on the port that the nodes share; a message of the link must not be larger. */
 const MAX_REQUEST_BYTES = 512 * 1024
+export const MAX_FORWARDED_BYTES = 4 * 1024 * 1024
 
 export async function answering(handle: Handle, port = 0): Promise<Answering> {
   const defects: unknown[] = []
   let messages = 0
   const handler: PeerHandler = { handle: async (request) => handle(request) }
-  const methods = peerService(handler, { onDefect: (error) => defects.push(error) })
+  const methods = peerService(handler, {
+    onDefect: (error) => defects.push(error),
+    maxRequestBytes: MAX_FORWARDED_BYTES,
+  })
   const transport: Transport = createGrpcJsTransport({
     services: new Map([[PEER_SERVICE, counted(methods, () => messages++)]]),
     maxRequestBytes: MAX_REQUEST_BYTES,
@@ -54,6 +58,11 @@ function counted(methods: ReadonlyMap<string, Method>, count: () => void): Reado
     ]),
   )
 }
+
+/** What a handler gives that has no answer. */
+export const never = new Promise<never>(() => {
+  // nothing settles it
+})
 
 /** A promise that the test settles, or waits for. */
 export function signal<T = void>(): { readonly promise: Promise<T>; readonly resolve: (value: T) => void } {

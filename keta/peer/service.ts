@@ -18,12 +18,13 @@ import { EXCHANGE, VERSION, VERSION_METADATA } from './protocol.ts'
 export interface PeerServiceOptions {
   /** Told of what the handler throws. The asker is only told that nothing is known. */
   readonly onDefect: (error: unknown) => void
-  /** Largest request that another node may forward, in bytes. */
-  readonly maxRequestBytes?: number
+  /** Largest message of a client that another node may forward; a larger one is refused. What goes with it is small. */
+  readonly maxRequestBytes: number
   readonly clock?: Pick<Clock, 'soon'>
 }
 
-const DEFAULT_MAX_REQUEST_BYTES = 256 * 1024 * 1024
+/** Method and metadata of a forwarded request: a token has some hundred bytes, a header line can have thousands. */
+const HEAD_BYTES = 64 * 1024
 /**
  * Of requests that have been read and not answered, per stream. From then on the stream is not read, and the asker
  * has to keep its requests. Answers that the asker does not take are bounded by it too: the transport reads no more
@@ -60,6 +61,7 @@ class Exchange implements StreamHandler<Uint8Array> {
   readonly #handler: PeerHandler
   readonly #onDefect: (error: unknown) => void
   readonly #clock: Pick<Clock, 'soon'>
+  readonly #maxPayloadBytes: number
   readonly #inbox: Inbox
   readonly #outbox = new Outbox()
   #inFlightBytes = 0
@@ -75,7 +77,8 @@ class Exchange implements StreamHandler<Uint8Array> {
     this.#handler = handler
     this.#onDefect = options.onDefect
     this.#clock = options.clock ?? processClock
-    this.#inbox = new Inbox(options.maxRequestBytes ?? DEFAULT_MAX_REQUEST_BYTES)
+    this.#maxPayloadBytes = options.maxRequestBytes + HEAD_BYTES
+    this.#inbox = new Inbox(this.#maxPayloadBytes)
     this.#full = !out.send(GREETING)
   }
 
@@ -112,10 +115,11 @@ class Exchange implements StreamHandler<Uint8Array> {
     }
   }
 
-  #handle({ id, payload }: Frame): void {
-    const cost = payload.length + REQUEST_OVERHEAD_BYTES
+  #handle(frame: Frame): void {
+    const { id } = frame
+    const cost = frame.bytes + REQUEST_OVERHEAD_BYTES
     this.#inFlightBytes += cost
-    this.#responseTo(payload).then(
+    this.#responseTo(frame).then(
       (response) => this.#answer(id, cost, response),
       (error: unknown) => {
         this.#onDefect(error)
@@ -124,7 +128,8 @@ class Exchange implements StreamHandler<Uint8Array> {
     )
   }
 
-  async #responseTo(payload: Uint8Array): Promise<WireResponse> {
+  async #responseTo({ payload, bytes }: Frame): Promise<WireResponse> {
+    if (payload === undefined) return tooLarge(bytes, this.#maxPayloadBytes)
     const request = decodeRequest(payload)
     return request === undefined ? { kind: 'failed' } : this.#handler.handle(request)
   }
@@ -157,4 +162,10 @@ class Exchange implements StreamHandler<Uint8Array> {
       this.#full = !this.#out.send(message)
     }
   }
+}
+
+/** In the words of a node that gets such a request from its client. */
+function tooLarge(bytes: number, maxBytes: number): WireResponse {
+  const message = `grpc: received message larger than max (${bytes} vs. ${maxBytes})`
+  return { kind: 'refusal', status: STATUS.RESOURCE_EXHAUSTED, message, appliedOffset: -1 }
 }
