@@ -62,7 +62,7 @@ export interface KafkaClient {
 }
 
 export interface TopicDescription {
-  /** Another topic of the same name, made after this one was deleted, has another id. */
+  /** As Kafka's tools print it. Another topic of the same name, made after this one was deleted, has another id. */
   readonly id: string
   readonly partitions: number
 }

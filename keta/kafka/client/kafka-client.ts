@@ -37,7 +37,8 @@ class BrokerDirectory implements KafkaClient {
   readonly #topicIds = new Map<string, string>()
   /** All brokers of the last answer: what was given as bootstrap may be gone by now. */
   #brokers: readonly BrokerAddress[] = []
-  #control: { readonly connection: Connection; readonly address: BrokerAddress } | undefined
+  /** The broker that answered last is asked first. */
+  #answered: BrokerAddress | undefined
   /** The broker that was doubted last is asked last. */
   #doubted: BrokerAddress | undefined
   readonly #closing = new AbortController()
@@ -64,11 +65,16 @@ class BrokerDirectory implements KafkaClient {
   }
 
   toLeader(topic: string, use: string, requestTimeoutMs = this.settings.requestTimeoutMs): Promise<Connection> {
-    return this.#shared(`leader of topic ${topic}`, use, requestTimeoutMs, () => this.#findLeader(topic))
+    const role = `leader of topic ${topic}`
+    const open = (): Promise<Connection> => this.#connectTo(role, requestTimeoutMs, () => this.#findLeader(topic))
+    return this.#shared(`${use} to the ${role}`, open)
   }
 
   toCoordinator(groupId: string, use: string, requestTimeoutMs = this.settings.requestTimeoutMs): Promise<Connection> {
-    return this.#shared(`coordinator of group ${groupId}`, use, requestTimeoutMs, () => this.#findCoordinator(groupId))
+    const role = `coordinator of group ${groupId}`
+    const open = (): Promise<Connection> =>
+      this.#connectTo(role, requestTimeoutMs, () => this.#findCoordinator(groupId))
+    return this.#shared(`${use} to the ${role}`, open)
   }
 
   distrust(connection: Connection): void {
@@ -77,9 +83,8 @@ class BrokerDirectory implements KafkaClient {
     this.#giveUp(connection)
     if (host === undefined || port === undefined) return
     this.#doubted = { host, port }
-    if (this.#control !== undefined && isSame(this.#control.address, this.#doubted)) {
-      this.#giveUp(this.#control.connection)
-    }
+    const control = this.#shares.get(controlOf(this.#doubted))?.connection
+    if (control !== undefined) this.#giveUp(control)
   }
 
   close(): Promise<void> {
@@ -92,16 +97,10 @@ class BrokerDirectory implements KafkaClient {
     return this.#closing.signal.aborted
   }
 
-  async #shared(
-    role: string,
-    use: string,
-    requestTimeoutMs: number,
-    find: () => Promise<BrokerAddress>,
-  ): Promise<Connection> {
-    const purpose = `${use} to the ${role}`
+  async #shared(purpose: string, open: () => Promise<Connection>): Promise<Connection> {
     const known = this.#shares.get(purpose)
     if (known !== undefined) return known.opening
-    const share: Shared = { opening: this.#connectTo(role, requestTimeoutMs, find) }
+    const share: Shared = { opening: open() }
     this.#shares.set(purpose, share)
     const forget = (): void => {
       if (this.#shares.get(purpose) === share) this.#shares.delete(purpose)
@@ -148,7 +147,7 @@ class BrokerDirectory implements KafkaClient {
     const { topics, brokers } = await this.#metadata([name], `cannot find topic ${name}`)
     const found = topics.find((topic) => topic.name === name)
     if (found === undefined) throw new KafkaError('PROTOCOL', `the answer about topic ${name} does not contain it`)
-    return { ...found, brokers }
+    return { ...found, topicId: asPrinted(found.topicId), brokers }
   }
 
   async #findCoordinator(groupId: string): Promise<BrokerAddress> {
@@ -169,15 +168,20 @@ class BrokerDirectory implements KafkaClient {
 
   /** Asks one broker after the other until one answers. */
   async #ask<Answer>(doing: string, ask: (connection: Connection) => Promise<Answer>): Promise<Answer> {
+    const { requestTimeoutMs } = this.settings
     const failures: string[] = []
     for (const address of this.#candidates()) {
+      let connection: Connection | undefined
       try {
-        return await ask(await this.#controlConnection(address))
+        connection = await this.#shared(controlOf(address), () => this.#connect(address, requestTimeoutMs))
+        const answer = await ask(connection)
+        this.#answered = address
+        return answer
       } catch (error) {
         if (answeredError(error) !== undefined || isAuthenticationFailure(error) || this.#isClosed()) {
           throw toKafkaError(error, `${doing} at ${inText(address)}`)
         }
-        if (this.#control !== undefined) this.#giveUp(this.#control.connection)
+        if (connection !== undefined) this.#giveUp(connection)
         failures.push(`${inText(address)}: ${inWords(error)}${this.#hint(error)}`)
       }
     }
@@ -187,23 +191,11 @@ class BrokerDirectory implements KafkaClient {
   /** The one that answered last comes first, the one that was doubted last comes last. */
   #candidates(): readonly BrokerAddress[] {
     const known = [...this.#brokers, ...this.settings.bootstrapServers]
-    const ordered = this.#control === undefined ? known : [this.#control.address, ...known]
+    const ordered = this.#answered === undefined ? known : [this.#answered, ...known]
     const distinct = [...new Map(ordered.map((address) => [inText(address), address])).values()]
     const doubted = this.#doubted
     const isDoubted = (address: BrokerAddress): boolean => doubted !== undefined && isSame(address, doubted)
     return [...distinct.filter((address) => !isDoubted(address)), ...distinct.filter(isDoubted)]
-  }
-
-  async #controlConnection(address: BrokerAddress): Promise<Connection> {
-    if (this.#control !== undefined && isSame(this.#control.address, address)) return this.#control.connection
-    const connection = await this.#connect(address, this.settings.requestTimeoutMs)
-    if (this.#control !== undefined) this.#giveUp(this.#control.connection)
-    const control = { connection, address }
-    this.#control = control
-    connection.once('close', () => {
-      if (this.#control === control) this.#control = undefined
-    })
-    return connection
   }
 
   async #connect(address: BrokerAddress, requestTimeoutMs: number): Promise<Connection> {
@@ -221,7 +213,6 @@ class BrokerDirectory implements KafkaClient {
   /** At once, not when the socket says so: nobody may be given this connection from here on. */
   #giveUp(connection: Connection): void {
     this.#living.delete(connection)
-    if (this.#control?.connection === connection) this.#control = undefined
     for (const [purpose, share] of this.#shares) {
       if (share.connection === connection) this.#shares.delete(purpose)
     }
@@ -238,6 +229,15 @@ class BrokerDirectory implements KafkaClient {
 
 function closedError(): KafkaError {
   return new KafkaError('UNREACHABLE', 'the Kafka client is closed')
+}
+
+/** The library writes ids in hexadecimal with hyphens, Kafka in base64 without padding. */
+function asPrinted(uuid: string): string {
+  return Buffer.from(uuid.replaceAll('-', ''), 'hex').toString('base64url')
+}
+
+function controlOf(address: BrokerAddress): string {
+  return `questions to ${inText(address)}`
 }
 
 function isSame(a: BrokerAddress, b: BrokerAddress): boolean {
