@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { keyFromText } from '../keta/bytes/key.ts'
 import { encodeCommandBody } from '../keta/command/codec.ts'
-import { openEngine } from '../keta/engine/engine.ts'
+import { openEngine } from '../keta/engine/open-engine.ts'
 import { systemClock } from '../keta/engine/system-clock.ts'
 import { openLocalLog } from '../keta/log/local/local-log.ts'
 import type { Log } from '../keta/log/log.ts'
@@ -49,7 +49,7 @@ export async function measureCore(): Promise<CoreCost> {
 async function cpuOf(log: Log): Promise<number> {
   const engine = await openEngine({
     identity: { clusterId: 1n, memberId: 2n, name: 'bench' },
-    members: () => [],
+    clientUrls: () => [],
     log,
     snapshots: new MemorySnapshots(),
     clock: systemClock,

@@ -11,8 +11,8 @@ import { advertisedUrls, listeningUrls } from './config/addresses.ts'
 import { embeddedConfig, type EmbeddedOptions } from './config/embedded.ts'
 import type { Config } from './config/options.ts'
 import { retentionMs } from './config/values.ts'
-import type { Member } from './engine/api.ts'
-import { type OpenedEngine, openEngine } from './engine/engine.ts'
+import type { OpenedEngine } from './engine/api.ts'
+import { openEngine } from './engine/open-engine.ts'
 import type { AutoCompaction, ReplayProgress } from './engine/ports.ts'
 import { systemClock } from './engine/system-clock.ts'
 import { type DataDir, openDataDir } from './log/local/data-dir.ts'
@@ -106,16 +106,9 @@ async function openNodeEngine(parts: NodeParts): Promise<OpenedEngine> {
   const { config, logger, directory, log, clientUrls, onReplay } = parts
   const { clusterId, memberId, logId, snapshotDirectory } = directory
   const identity = { clusterId, memberId, name: config.name }
-  const member = (): Member => ({
-    id: memberId,
-    name: config.name,
-    peerUrls: [],
-    clientUrls: clientUrls(),
-    isLearner: false,
-  })
   return openEngine({
     identity,
-    members: () => [member()],
+    clientUrls,
     log,
     snapshots: await openSnapshotFiles({ directory: snapshotDirectory, logId }),
     clock: systemClock,

@@ -46,8 +46,34 @@ export interface EngineStatus {
   /** Offset in the log + 1 of the newest appended / applied record. */
   readonly appendedIndex: number
   readonly appliedIndex: number
+  /** 0n if nobody is known to lead. */
   readonly leaderId: bigint
   readonly alarms: readonly ActiveAlarm[]
+}
+
+/** A client's unary request, as far as another node needs it to answer in this one's place. */
+export interface RoutedRequest {
+  /** "etcdserverpb.KV/Put" */
+  readonly method: string
+  readonly body: Uint8Array
+  /** Request metadata that the handler may need, by lower-case name. */
+  readonly metadata: ReadonlyMap<string, string>
+}
+
+/** The leader's answer to a request that was forwarded to it: the bytes of its message, with its header. */
+export interface ForwardedAnswer {
+  readonly forwarded: Uint8Array
+}
+
+/** The leader refused a request that was forwarded to it. */
+export class ForwardedRefusal extends Error {
+  override readonly name = 'ForwardedRefusal'
+  /** The gRPC status that its client shall see. */
+  readonly status: number
+  constructor(status: number, message: string) {
+    super(message)
+    this.status = status
+  }
 }
 
 export interface Engine {
@@ -68,12 +94,37 @@ export interface Engine {
    * @param body the request's own protobuf bytes, if the command came over the wire; they become the record's
    * payload, unchanged.
    * @throws RequestFailure with the state machine's refusal, 'NO_SPACE' (the quota was crossed), 'REQUEST_TOO_LARGE',
-   *   'TOO_MANY_REQUESTS' (queue full), 'TIMEOUT' (7 s; the outcome is unknown), 'STOPPED'.
+   *   'TOO_MANY_REQUESTS' (queue full), 'TIMEOUT' (7 s; the outcome is unknown), 'STOPPED', 'NOT_LEADER'.
    */
   propose<C extends Command>(command: C, body?: Uint8Array): Promise<Outcome<ResponseOf<C>>>
 
   /** Compaction; with `physical` it answers only when the dropped versions are out of memory. */
   compact(operation: CompactOperation, body?: Uint8Array): Promise<Outcome<CompactResponse>>
+
+  /**
+   * Has a request answered by whoever leads: here by `local`, if that is this node, or else by the leader, whose answer
+   * is given when this node's state has reached it. If the lead changes, the request goes to the next leader as long as
+   * it is certain that it has had no effect; it is never sent twice otherwise.
+   * @throws what `local` throws; ForwardedRefusal; RequestFailure LEADER_LOST (the outcome is unknown), NO_LEADER.
+   */
+  route(
+    request: RoutedRequest,
+    local: () => Uint8Array | Promise<Uint8Array>,
+  ): Uint8Array | Promise<Uint8Array | ForwardedAnswer>
+
+  /** Whether this node leads, as far as it knows. */
+  readonly leading: boolean
+  /** Offset of the last record applied. */
+  readonly appliedOffset: number
+  /**
+   * Of the leader: what another node must have applied to read what was acknowledged before this call.
+   * @throws RequestFailure NOT_LEADER
+   */
+  readIndex(): Promise<number>
+  /** Begins to take over from the leader of `epoch`, who asks for it. False if this is not the moment. */
+  takeOver(epoch: number): boolean
+  /** Makes the member lead. @throws RequestFailure NOT_LEADER, BAD_TRANSFEREE, TIMEOUT */
+  moveLeader(memberId: bigint): Promise<void>
 
   /**
    * Runs `read` on the newest state that a linearizable read may see: at once and synchronously where no barrier is
@@ -88,7 +139,10 @@ export interface Engine {
   /** A Txn that only reads is answered without the log. @throws RequestFailure */
   readTxn(operation: Extract<Command, { kind: 'txn' }>): Outcome<ResponseOf<Extract<Command, { kind: 'txn' }>>>
 
-  /** Renews. Resolves to the granted TTL in seconds, or undefined if there is no such lease. */
+  /**
+   * Renews. Resolves to the granted TTL in seconds, or undefined if there is no such lease. Only the leader knows about
+   * leases' time, so this and the next two are for `route`. @throws RequestFailure NOT_LEADER
+   */
   keepAlive(id: bigint): Promise<number | undefined>
   leaseStatus(id: bigint): LeaseStatus | undefined
   /** All lease ids, soonest expiry first. */
@@ -108,4 +162,17 @@ export interface Engine {
 
   /** Resolves when the engine has stopped: undefined after `stop()`, the error that ended it otherwise. */
   readonly stopped: Promise<Error | undefined>
+}
+
+/** An engine, as whoever opened it uses it. */
+export interface OpenedEngine extends Engine {
+  /** Clients and other nodes can reach this node: it takes part in its cluster from now on. Called once. */
+  join(): void
+  /** Lets another node lead, if there is one, and goes on serving: for a stop that clients hardly notice. */
+  resign(): Promise<void>
+  /**
+   * Answers what is in flight, refuses the rest, and releases timers. The log stays open: it belongs to the caller.
+   * Idempotent.
+   */
+  stop(): Promise<void>
 }

@@ -8,7 +8,8 @@ import type { PutOperation, RangeOperation } from '../command/operations.ts'
 import { MemoryLog } from '../log/memory/memory-log.ts'
 import { MemorySnapshots } from '../log/memory/memory-snapshots.ts'
 import type { WatchAnswer } from '../watch/watch.ts'
-import { type OpenedEngine, openEngine } from './engine.ts'
+import type { OpenedEngine } from './api.ts'
+import { openEngine } from './open-engine.ts'
 import { ManualClock } from './manual-clock.fixture.ts'
 import type { EngineOptions } from './ports.ts'
 import { REQUEST_TIMEOUT_MS } from './proposer.ts'
@@ -28,7 +29,7 @@ function newWorld(): World {
 async function open(world: World, options: Partial<EngineOptions> = {}): Promise<OpenedEngine> {
   return openEngine({
     identity: { clusterId: 1n, memberId: 2n, name: 'test' },
-    members: () => [],
+    clientUrls: () => [],
     log: world.log,
     snapshots: world.snapshots,
     clock: world.clock,

@@ -3,7 +3,7 @@
  * without a revoke in the log, so all replicas and all watchers see an expiry at the same revision.
  */
 import type { LeaseRevokeCommand } from '../command/command.ts'
-import { RequestFailure } from '../command/failure.ts'
+import { type FailureCode, RequestFailure } from '../command/failure.ts'
 import { LeaseExpiry } from '../lease/expiry.ts'
 import type { Lessor } from '../lease/lessor.ts'
 import type { LeaseStatus } from './api.ts'
@@ -14,6 +14,9 @@ import type { Clock, EngineLogger, Timer } from './ports.ts'
 /** etcd revokes at most 1000 leases a second, so that a mass expiry does not crowd out clients. */
 const MAX_REVOKES_PER_ROUND = 100
 const ROUND_INTERVAL_MS = 100
+
+/** Why a revoke may fail: gone already (a client revoked it), the server is stopping, another one leads now. */
+const NO_LOSS: ReadonlySet<string> = new Set<FailureCode>(['LEASE_NOT_FOUND', 'STOPPED', 'NOT_LEADER'])
 
 export interface LeaseKeeperPorts {
   readonly clock: Clock
@@ -123,8 +126,7 @@ export class LeaseKeeper {
     try {
       await this.#ports.revoke({ kind: 'leaseRevoke', id })
     } catch (error) {
-      // Gone already (a client revoked it), or the server is stopping: both are no loss.
-      if (error instanceof RequestFailure && (error.code === 'LEASE_NOT_FOUND' || error.code === 'STOPPED')) return
+      if (error instanceof RequestFailure && NO_LOSS.has(error.code)) return
       this.#ports.logger.warn('could not revoke an expired lease; will try again', { lease: id.toString(16), error })
       this.#expiry.retry(id, this.#time.now())
       this.#arm(ROUND_INTERVAL_MS)

@@ -2,9 +2,11 @@
  * What the engine takes from outside, so that a simulation can drive it in virtual time: clock, randomness, log,
  * snapshots, logger.
  */
-import type { Log } from '../log/log.ts'
+import type { Coordinator } from '../cluster/coordination.ts'
+import type { Peers } from '../cluster/peers.ts'
+import type { Log, SharedLog } from '../log/log.ts'
 import type { SnapshotStore } from '../log/snapshots.ts'
-import type { Identity, Member } from './api.ts'
+import type { Identity } from './api.ts'
 
 export interface Timer {
   cancel(): void
@@ -39,10 +41,38 @@ export type AutoCompaction =
   | { readonly mode: 'periodic'; readonly retentionMs: number }
   | { readonly mode: 'revision'; readonly retention: number }
 
+/** All in milliseconds. */
+export interface ClusterTimes {
+  /** A leader that has nothing to append shows that it lives, about so often. */
+  readonly tickIntervalMs: number
+  /** A leader of whom the log has shown nothing for so long is asked whether it lives … */
+  readonly silenceMs: number
+  /** … and taken for dead if it has not answered after so long. */
+  readonly pingMs: number
+  /** See Claimer. 0: every linearizable read asks the log. */
+  readonly readLeaseMs: number
+}
+
+/** What a node needs that shares its log with others. */
+export interface ClusterOptions {
+  readonly log: SharedLog
+  readonly coordinator: Coordinator
+  readonly peers: Peers
+  /** Where clients and the other nodes reach this one. */
+  readonly clientUrls: () => readonly string[]
+  /** Whether it may lead. */
+  readonly eligible: boolean
+  readonly times: ClusterTimes
+  /** Random in [0, 1). */
+  readonly chance: () => number
+  /** Milliseconds of the wall clock. */
+  readonly startedAt: number
+  /** Where the leader keeps snapshots for all nodes: what two of them cover is dropped from the log. */
+  readonly sharedSnapshots: SnapshotStore
+}
+
 export interface EngineOptions {
   readonly identity: Identity
-  readonly members: () => readonly Member[]
-  readonly log: Log
   readonly snapshots: SnapshotStore
   readonly clock: Clock
   /** Cryptographically random bytes. */
@@ -60,4 +90,17 @@ export interface EngineOptions {
   readonly snapshotLogBytes: number
   readonly autoCompaction: AutoCompaction
   readonly onReplay?: (progress: ReplayProgress) => void
+}
+
+/** Of a node whose log is its own. */
+export interface SoleEngineOptions extends EngineOptions {
+  readonly log: Log
+  readonly clientUrls: () => readonly string[]
+}
+
+/** Of a node of a cluster. */
+export interface ClusterEngineOptions extends EngineOptions {
+  readonly cluster: ClusterOptions
+  /** Called when it becomes known who leads, or that nobody does (0n). */
+  readonly onLeader?: (memberId: bigint) => void
 }

@@ -1,10 +1,11 @@
 /**
  * Put ③: group commit. Proposals that arrive while an append is in flight are appended together as the next atomic
  * batch; at most one append is in flight. So throughput grows with load, and the order of the log is the order of
- * arrival.
+ * arrival. Whoever only wants to know that nobody else has taken the log over (a *barrier*: linearizable reads) travels
+ * with the next batch, or brings about an empty one.
  */
 import type { Command, CommandResponse } from '../command/command.ts'
-import { RequestFailure } from '../command/failure.ts'
+import { type FailureCode, RequestFailure } from '../command/failure.ts'
 import type { Outcome } from './api.ts'
 import type { Clock, Timer } from './ports.ts'
 
@@ -41,19 +42,31 @@ export function refuse(proposal: Proposal, error: Error): void {
   proposal.reject(error)
 }
 
+interface Barrier {
+  readonly resolve: () => void
+  readonly reject: (error: Error) => void
+}
+
 export interface ProposerPorts {
   readonly clock: Clock
-  /** Makes the batch durable and applies it; rejects if either is impossible, and then the proposer stops for good. */
+  /**
+   * Makes the batch durable and applies it; an empty one is a barrier alone. Rejects if either is impossible, and then
+   * the proposer stops for good.
+   */
   readonly commit: (batch: readonly Proposal[]) => Promise<void>
   readonly onFailure: (error: Error) => void
+  /** How to refuse what was never appended, once no more is taken. */
+  readonly closedCode: FailureCode
 }
 
 export class Proposer {
   readonly #ports: ProposerPorts
   #queue: Proposal[] = []
   #queuedBytes = 0
-  #inFlight: readonly Proposal[] = []
+  #barriers: Barrier[] = []
+  #inFlight: { readonly batch: readonly Proposal[]; readonly barriers: readonly Barrier[] } | undefined
   #flushScheduled = false
+  #held = false
   #stopped = false
   #deadlineTimer: Timer | undefined
   readonly #idleWaiters: (() => void)[] = []
@@ -63,11 +76,11 @@ export class Proposer {
   }
 
   /**
-   * @throws RequestFailure STOPPED, TOO_MANY_REQUESTS at once; the promise rejects with TIMEOUT, or with STOPPED
-   *   for what was never appended.
+   * @throws RequestFailure `closedCode`, TOO_MANY_REQUESTS at once; the promise rejects with TIMEOUT, or with
+   *   `closedCode` for what was never appended.
    */
   submit(command: Command, payload: Uint8Array): Promise<Outcome<CommandResponse>> {
-    if (this.#stopped) throw new RequestFailure('STOPPED')
+    if (this.#stopped) throw this.#closed()
     if (this.#queue.length >= MAX_QUEUED_PROPOSALS || this.#queuedBytes + payload.length > MAX_QUEUED_BYTES) {
       throw new RequestFailure('TOO_MANY_REQUESTS')
     }
@@ -80,20 +93,43 @@ export class Proposer {
     })
   }
 
+  /** Resolves when a record that was sent after this call is known to be valid. Rejects as `submit` does. */
+  barrier(): Promise<void> {
+    if (this.#stopped) return Promise.reject(this.#closed())
+    return new Promise((resolve, reject) => {
+      this.#barriers.push({ resolve, reject })
+      this.#scheduleFlush()
+    })
+  }
+
+  /** Appends nothing more until `release`; resolves when nothing is in flight. */
+  async hold(): Promise<void> {
+    this.#held = true
+    await this.#idle()
+  }
+
+  release(): void {
+    this.#held = false
+    this.#flush()
+  }
+
   /** Refuses what is queued, waits for the append in flight. Idempotent. */
   async stop(): Promise<void> {
     this.#stopped = true
     this.#deadlineTimer?.cancel()
     this.#refuseQueue()
-    if (this.#inFlight.length > 0) {
-      await new Promise<void>((resolve) => {
-        this.#idleWaiters.push(resolve)
-      })
-    }
+    await this.#idle()
+  }
+
+  #idle(): Promise<void> {
+    if (this.#inFlight === undefined) return Promise.resolve()
+    return new Promise((resolve) => {
+      this.#idleWaiters.push(resolve)
+    })
   }
 
   #scheduleFlush(): void {
-    if (this.#flushScheduled || this.#inFlight.length > 0 || this.#stopped) return
+    if (this.#flushScheduled || this.#inFlight !== undefined || this.#held || this.#stopped) return
     this.#flushScheduled = true
     // Requests of one turn of the event loop share a batch, also when nothing is in flight to wait for.
     this.#ports.clock.soon(() => {
@@ -103,12 +139,21 @@ export class Proposer {
   }
 
   #flush(): void {
-    if (this.#stopped || this.#queue.length === 0) return
+    if (this.#stopped || this.#held || this.#inFlight !== undefined) return
+    if (this.#queue.length === 0 && this.#barriers.length === 0) return
     const batch = this.#takeBatch()
-    this.#inFlight = batch
+    // Every barrier asked for so far: the batch is sent after the asking.
+    const barriers = this.#barriers
+    this.#barriers = []
+    this.#inFlight = { batch, barriers }
     this.#ports.commit(batch).then(
-      () => this.#batchDone(),
-      (error: unknown) => this.#batchFailed(batch, error),
+      () => {
+        for (const { resolve } of barriers) resolve()
+        this.#becomeIdle()
+        // What waited has waited for a whole append already: it goes at once.
+        this.#flush()
+      },
+      (error: unknown) => this.#batchFailed(batch, barriers, error),
     )
   }
 
@@ -126,17 +171,12 @@ export class Proposer {
     return batch
   }
 
-  #batchDone(): void {
-    this.#becomeIdle()
-    // What waited has waited for a whole append already: it goes at once.
-    this.#flush()
-  }
-
-  #batchFailed(batch: readonly Proposal[], cause: unknown): void {
+  #batchFailed(batch: readonly Proposal[], barriers: readonly Barrier[], cause: unknown): void {
     const error = cause instanceof Error ? cause : new Error(String(cause))
     this.#stopped = true
     // The batch may be in the log or not: the clients are told that the outcome is unknown.
     for (const proposal of batch) refuse(proposal, new RequestFailure('TIMEOUT', { cause: error }))
+    for (const { reject } of barriers) reject(this.#closed(error))
     this.#refuseQueue()
     this.#deadlineTimer?.cancel()
     this.#becomeIdle()
@@ -144,13 +184,18 @@ export class Proposer {
   }
 
   #becomeIdle(): void {
-    this.#inFlight = []
+    this.#inFlight = undefined
     for (const resolve of this.#idleWaiters.splice(0)) resolve()
   }
 
   #refuseQueue(): void {
-    for (const proposal of this.#queue.splice(0)) refuse(proposal, new RequestFailure('STOPPED'))
+    for (const proposal of this.#queue.splice(0)) refuse(proposal, this.#closed())
+    for (const { reject } of this.#barriers.splice(0)) reject(this.#closed())
     this.#queuedBytes = 0
+  }
+
+  #closed(cause?: Error): RequestFailure {
+    return new RequestFailure(this.#ports.closedCode, { cause })
   }
 
   /** Arrival order is deadline order, so one timer for the oldest request serves all. */
@@ -164,7 +209,8 @@ export class Proposer {
   }
 
   #expire(now: number): void {
-    for (const proposal of this.#inFlight) {
+    const inFlight = this.#inFlight?.batch ?? []
+    for (const proposal of inFlight) {
       if (proposal.deadline <= now) refuse(proposal, new RequestFailure('TIMEOUT'))
     }
     const live = this.#queue.findIndex((proposal) => proposal.deadline > now)
@@ -173,7 +219,7 @@ export class Proposer {
       this.#queuedBytes -= proposal.payload.length
       refuse(proposal, new RequestFailure('TIMEOUT'))
     }
-    const oldest = this.#inFlight.find((proposal) => !proposal.settled) ?? this.#queue[0]
+    const oldest = inFlight.find((proposal) => !proposal.settled) ?? this.#queue[0]
     if (oldest !== undefined) this.#armDeadline(oldest.deadline)
   }
 }

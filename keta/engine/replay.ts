@@ -8,17 +8,22 @@ import { SnapshotError, SnapshotLoader } from '../state/snapshot.ts'
 import { StateMachine } from '../state/state-machine.ts'
 import type { EngineLogger, ReplayProgress } from './ports.ts'
 
-export interface ReplayPorts {
-  readonly log: Log
-  readonly snapshots: SnapshotStore
+export interface RestorePorts {
+  /** The node's own first. */
+  readonly stores: readonly SnapshotStore[]
   readonly logger: EngineLogger
   readonly onProgress: (progress: ReplayProgress) => void
+}
+
+export interface ReplayPorts extends Omit<RestorePorts, 'stores'> {
+  readonly log: Log
+  readonly snapshots: SnapshotStore
 }
 
 export interface Replayed {
   readonly state: StateMachine
   readonly snapshotBytes: number
-  /** Offsets of snapshots that could not be loaded. */
+  /** Offsets of snapshots of the node's own that could not be loaded. */
   readonly damagedSnapshots: ReadonlySet<number>
   /** Bytes of log that were applied on top of the snapshot. */
   readonly logBytes: number
@@ -26,7 +31,7 @@ export interface Replayed {
 
 /** @throws LogError CORRUPT, OUT_OF_RANGE; LogDivergedError. */
 export async function replay(ports: ReplayPorts): Promise<Replayed> {
-  const loaded = await newestUsableState(ports)
+  const loaded = await restore({ ...ports, stores: [ports.snapshots] })
   const { state } = loaded
   const from = state.position.offset + 1
   checkNothingMissing(ports.log, from)
@@ -44,25 +49,41 @@ function checkNothingMissing({ startOffset, endOffset }: Log, from: number): voi
   throw new LogError('OUT_OF_RANGE', `${gap}: records are missing. Restore the data directory from a backup.`)
 }
 
-async function newestUsableState(ports: ReplayPorts): Promise<Omit<Replayed, 'logBytes'>> {
+/** The state of the newest usable snapshot, wherever it is kept; an empty one if there is none. */
+export async function restore(ports: RestorePorts): Promise<Replayed> {
   const damagedSnapshots = new Set<number>()
-  for (const snapshot of await ports.snapshots.list()) {
+  for (const { store, snapshot } of await newestFirst(ports.stores)) {
     try {
-      return { state: await loadSnapshot(ports, snapshot), snapshotBytes: snapshot.sizeBytes, damagedSnapshots }
+      const state = await loadSnapshot(ports, store, snapshot)
+      return { state, snapshotBytes: snapshot.sizeBytes, damagedSnapshots, logBytes: 0 }
     } catch (error) {
       const damaged = error instanceof SnapshotError || (error instanceof LogError && error.code === 'CORRUPT')
       if (!damaged) throw error
-      damagedSnapshots.add(snapshot.offset)
+      if (store === ports.stores[0]) damagedSnapshots.add(snapshot.offset)
       ports.logger.error('a snapshot is damaged; trying the next older one', { offset: snapshot.offset, error })
     }
   }
-  return { state: new StateMachine(), snapshotBytes: 0, damagedSnapshots }
+  return { state: new StateMachine(), snapshotBytes: 0, damagedSnapshots, logBytes: 0 }
 }
 
-async function loadSnapshot(ports: ReplayPorts, snapshot: SnapshotInfo): Promise<StateMachine> {
+interface Found {
+  readonly store: SnapshotStore
+  readonly snapshot: SnapshotInfo
+}
+
+/** Of those that reach equally far the node's own, which is loaded faster. */
+async function newestFirst(stores: readonly SnapshotStore[]): Promise<readonly Found[]> {
+  const found: Found[] = []
+  for (const store of stores) {
+    for (const snapshot of await store.list()) found.push({ store, snapshot })
+  }
+  return found.sort((a, b) => b.snapshot.offset - a.snapshot.offset)
+}
+
+async function loadSnapshot(ports: RestorePorts, store: SnapshotStore, snapshot: SnapshotInfo): Promise<StateMachine> {
   const loader = new SnapshotLoader()
   let done = 0
-  for await (const chunk of ports.snapshots.load(snapshot)) {
+  for await (const chunk of store.load(snapshot)) {
     loader.add(chunk)
     done += chunk.length
     ports.onProgress({ phase: 'snapshot', done, total: snapshot.sizeBytes })

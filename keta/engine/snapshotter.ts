@@ -1,26 +1,26 @@
 /**
- * Takes snapshots of the state while requests go on, and then lets the log drop what two snapshots cover. Two are
- * kept: if the newest turns out to be damaged, the older one and the log from there on still give everything.
+ * Takes snapshots of the state while requests go on. Two are kept: if the newest turns out to be damaged, the older one
+ * and the log from there on still give everything.
  */
-import type { Log } from '../log/log.ts'
-import type { SnapshotStore } from '../log/snapshots.ts'
+import type { SnapshotInfo, SnapshotStore } from '../log/snapshots.ts'
 import type { StateMachine } from '../state/state-machine.ts'
 import { inBackground } from './background.ts'
 import type { EngineLogger } from './ports.ts'
 import type { Replayed } from './replay.ts'
 import type { Scrubber } from './scrubber.ts'
 
-const KEPT_SNAPSHOTS = 2
+export const KEPT_SNAPSHOTS = 2
 
 export interface SnapshotterPorts {
   readonly state: StateMachine
-  readonly log: Log
   readonly snapshots: SnapshotStore
   readonly scrubber: Scrubber
   readonly logger: EngineLogger
   readonly minLogBytes: number
   /** What the start found; `snapshotBytes` is 0 if there was no usable snapshot. */
   readonly replayed: Pick<Replayed, 'snapshotBytes' | 'logBytes' | 'damagedSnapshots'>
+  /** A snapshot was saved. `kept` are the sound ones, at most KEPT_SNAPSHOTS, newest first. */
+  readonly onSaved: (kept: readonly SnapshotInfo[]) => Promise<void>
 }
 
 export class Snapshotter {
@@ -72,7 +72,7 @@ export class Snapshotter {
     try {
       const saved = await snapshots.save(dump.offset, this.#untilStopped(dump.chunks))
       this.#lastSizeBytes = saved.sizeBytes
-      await this.#dropCovered()
+      await this.#saved()
       logger.info('saved snapshot', { offset: saved.offset, bytes: saved.sizeBytes })
     } catch (error) {
       if (!this.#stopped) logger.error('could not save a snapshot; the log is kept and the server goes on', { error })
@@ -82,13 +82,12 @@ export class Snapshotter {
     }
   }
 
-  async #dropCovered(): Promise<void> {
-    const { snapshots, log, replayed } = this.#ports
+  async #saved(): Promise<void> {
+    const { onSaved, snapshots, replayed } = this.#ports
     const { damagedSnapshots } = replayed
     await snapshots.prune(KEPT_SNAPSHOTS + damagedSnapshots.size)
     const kept = (await snapshots.list()).filter(({ offset }) => !damagedSnapshots.has(offset))
-    const oldest = kept[KEPT_SNAPSHOTS - 1]
-    if (oldest !== undefined) await log.dropBefore(oldest.offset + 1)
+    await onSaved(kept.slice(0, KEPT_SNAPSHOTS))
   }
 
   *#untilStopped(chunks: Iterable<Uint8Array>): Iterable<Uint8Array> {

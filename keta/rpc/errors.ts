@@ -26,6 +26,10 @@ const STATUS_OF = {
   // UNKNOWN, because etcd's server answers this one with the client's form of the error, which has no status.
   TOO_MANY_REQUESTS: [STATUS.UNKNOWN, 'etcdserver: too many requests'],
   TIMEOUT: [STATUS.UNAVAILABLE, 'etcdserver: request timed out'],
+  LEADER_LOST: [STATUS.UNAVAILABLE, 'etcdserver: request timed out, possibly due to previous leader failure'],
+  NOT_LEADER: [STATUS.FAILED_PRECONDITION, 'etcdserver: not leader'],
+  NO_LEADER: [STATUS.UNAVAILABLE, 'etcdserver: no leader'],
+  BAD_TRANSFEREE: [STATUS.FAILED_PRECONDITION, 'etcdserver: bad leader transferee'],
   STOPPED: [STATUS.UNAVAILABLE, 'etcdserver: server stopped'],
   // No text to follow: etcd 3.6 crashes on such a request.
   UNKNOWN_ALARM_ACTION: [STATUS.INVALID_ARGUMENT, 'etcdserver: unknown alarm action'],

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 
-import type { OpenedEngine } from '../engine/engine.ts'
+import type { OpenedEngine } from '../engine/api.ts'
 import { Health, HealthCheckResponse_ServingStatus as ServingStatus } from '../proto/gen/health/health_pb.js'
 import type { ServiceTable } from '../transport/transport.ts'
 import { call, refusalOf, Switch, testEngine, testServices, TestStream } from './test-client.fixture.ts'

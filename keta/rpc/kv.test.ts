@@ -1,7 +1,7 @@
 import { toBinary } from '@bufbuild/protobuf'
 import { expect } from 'chai'
 
-import type { OpenedEngine } from '../engine/engine.ts'
+import type { OpenedEngine } from '../engine/api.ts'
 import { KV, type RangeRequest_SortOrder as SortOrder, ResponseHeaderSchema } from '../proto/gen/etcdserverpb/rpc_pb.js'
 import { RpcError, type ServiceTable } from '../transport/transport.ts'
 import { call, IDENTITY, refusalOf, testEngine, testServices, utf8 } from './test-client.fixture.ts'

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 
-import type { OpenedEngine } from '../engine/engine.ts'
+import type { OpenedEngine } from '../engine/api.ts'
 import { RequestFailure } from '../command/failure.ts'
 import { KV, Lease } from '../proto/gen/etcdserverpb/rpc_pb.js'
 import type { ServiceTable } from '../transport/transport.ts'

@@ -1,7 +1,7 @@
 import { create, toBinary } from '@bufbuild/protobuf'
 import { expect } from 'chai'
 
-import type { OpenedEngine } from '../engine/engine.ts'
+import type { OpenedEngine } from '../engine/api.ts'
 import {
   AlarmRequest_AlarmAction as Action,
   AlarmType,
@@ -91,7 +91,7 @@ describe('the Maintenance and Cluster services', () => {
     expect(members[0]).to.deep.include({
       ID: IDENTITY.memberId,
       name: 'keta-0',
-      peerURLs: ['http://127.0.0.1:2380'],
+      peerURLs: [],
       clientURLs: ['http://127.0.0.1:2379'],
       isLearner: false,
     })

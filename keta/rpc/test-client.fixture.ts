@@ -11,8 +11,8 @@ import {
   toBinary,
 } from '@bufbuild/protobuf'
 
-import type { Engine } from '../engine/api.ts'
-import { type OpenedEngine, openEngine } from '../engine/engine.ts'
+import type { Engine, OpenedEngine } from '../engine/api.ts'
+import { openEngine } from '../engine/open-engine.ts'
 import { systemClock } from '../engine/system-clock.ts'
 import { MemoryLog } from '../log/memory/memory-log.ts'
 import { MemorySnapshots } from '../log/memory/memory-snapshots.ts'
@@ -48,15 +48,7 @@ export class Switch implements Readiness {
 export function testEngine(): Promise<OpenedEngine> {
   return openEngine({
     identity: IDENTITY,
-    members: () => [
-      {
-        id: IDENTITY.memberId,
-        name: IDENTITY.name,
-        peerUrls: ['http://127.0.0.1:2380'],
-        clientUrls: ['http://127.0.0.1:2379'],
-        isLearner: false,
-      },
-    ],
+    clientUrls: () => ['http://127.0.0.1:2379'],
     log: new MemoryLog(),
     snapshots: new MemorySnapshots(),
     clock: systemClock,

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 
-import type { OpenedEngine } from '../engine/engine.ts'
+import type { OpenedEngine } from '../engine/api.ts'
 import type { Version } from '../mvcc/kv.ts'
 import { KV, Watch } from '../proto/gen/etcdserverpb/rpc_pb.js'
 import { Event_EventType as EventType } from '../proto/gen/mvccpb/kv_pb.js'

@@ -1,0 +1,87 @@
+/**
+ * What every node of a cluster has, whoever leads: the state, brought forward record by record in log order, with the
+ * watchers who are told (Put ⑦), the memory that is given back, and whoever waits for a place in the log.
+ */
+import type { Command } from '../command/command.ts'
+import type { Applied, LogPosition } from '../state/state.ts'
+import type { StateMachine } from '../state/state-machine.ts'
+import { WatchHub } from '../watch/watch-hub.ts'
+import type { Clock } from './ports.ts'
+import { Quota } from './quota.ts'
+import { Scrubber } from './scrubber.ts'
+import { WatchDriver } from './watch-driver.ts'
+
+export interface ReplicaOptions {
+  readonly state: StateMachine
+  readonly clock: Clock
+  readonly quotaBytes: number
+  readonly progressNotifyIntervalMs: number
+  /** So many bytes of records were applied. */
+  readonly onGrowth: (bytes: number) => void
+}
+
+interface Waiter {
+  readonly offset: number
+  readonly resolve: () => void
+}
+
+export class Replica {
+  readonly state: StateMachine
+  readonly hub: WatchHub
+  readonly quota: Quota
+  readonly scrubber: Scrubber
+  readonly #watchDriver: WatchDriver
+  readonly #onGrowth: (bytes: number) => void
+  /** In no particular order. */
+  #waiters: Waiter[] = []
+
+  constructor(options: ReplicaOptions) {
+    const { state, clock } = options
+    this.state = state
+    this.quota = new Quota(options.quotaBytes, () => state.store.allocatedBytes)
+    this.hub = new WatchHub(state.store, () => this.#watchDriver.catchUpPending())
+    this.#watchDriver = new WatchDriver(clock, this.hub, options.progressNotifyIntervalMs)
+    this.scrubber = new Scrubber(clock, state.store)
+    this.#onGrowth = options.onGrowth
+  }
+
+  get position(): LogPosition {
+    return this.state.position
+  }
+
+  /**
+   * Applies the record at `offset`, which lies above everything applied; the watchers are told of what it did.
+   * @param decoded the command of the record, if the caller made it.
+   * @throws as StateMachine.apply: then the node must stop.
+   */
+  apply(offset: number, bytes: Uint8Array, decoded?: Command): Applied {
+    const applied = this.state.apply(offset, bytes, decoded)
+    if (applied.status === 'applied' && applied.failure === undefined) {
+      if (applied.command.kind === 'compact') this.scrubber.wake()
+      if (applied.commit !== undefined) this.hub.publish(applied.commit)
+    }
+    this.#onGrowth(bytes.length)
+    if (this.#waiters.length > 0) this.#release(offset)
+    return applied
+  }
+
+  /** Resolves when everything up to and including `offset` has been applied; never, if that does not come. */
+  reached(offset: number): Promise<void> {
+    if (this.position.offset >= offset) return Promise.resolve()
+    return new Promise((resolve) => {
+      this.#waiters.push({ offset, resolve })
+    })
+  }
+
+  stop(): void {
+    this.#watchDriver.stop()
+    this.scrubber.stop()
+  }
+
+  #release(offset: number): void {
+    const due = this.#waiters.filter((waiter) => waiter.offset <= offset)
+    if (due.length === 0) return
+    this.#waiters = this.#waiters.filter((waiter) => waiter.offset > offset)
+    for (const { resolve } of due) resolve()
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * Reads a shared log along and applies what others write, in slices between which the event loop runs. It may run
+ * beside appends of this node's own: whatever has been applied already is passed over.
+ */
+import type { LogRecord, SharedLog } from '../log/log.ts'
+import type { Clock } from './ports.ts'
+
+/** Records applied per turn of the event loop: some ten milliseconds. */
+const RECORDS_PER_TURN = 1_000
+
+export interface TailPorts {
+  readonly log: SharedLog
+  readonly clock: Clock
+  /** Offset of the last record applied. */
+  readonly applied: () => number
+  readonly apply: (record: LogRecord) => void
+  /** The log ended at `endOffset` (exclusive) when it answered, and everything that it gave has been applied. */
+  readonly onBatch: (endOffset: number) => void
+  /** The log cannot be read, or what stands in it cannot be applied: the node must stop. */
+  readonly onFailure: (error: Error) => void
+}
+
+export class Tail {
+  readonly #ports: TailPorts
+  #running: AbortController | undefined
+
+  constructor(ports: TailPorts) {
+    this.#ports = ports
+  }
+
+  get isRunning(): boolean {
+    return this.#running !== undefined
+  }
+
+  /** Idempotent. */
+  start(): void {
+    if (this.#running !== undefined) return
+    const running = new AbortController()
+    this.#running = running
+    this.#follow(running.signal).catch((error: unknown) => {
+      if (running.signal.aborted) return
+      this.#running = undefined
+      this.#ports.onFailure(error instanceof Error ? error : new Error(String(error)))
+    })
+  }
+
+  /** Applies nothing more, from this moment on. Idempotent. */
+  stop(): void {
+    this.#running?.abort()
+    this.#running = undefined
+  }
+
+  async #follow(signal: AbortSignal): Promise<void> {
+    const { log, applied, onBatch } = this.#ports
+    for await (const { records, endOffset } of log.follow(applied() + 1, signal)) {
+      await this.#applyAll(records, signal)
+      if (signal.aborted) return
+      onBatch(endOffset)
+    }
+  }
+
+  async #applyAll(records: readonly LogRecord[], signal: AbortSignal): Promise<void> {
+    const { applied, apply, clock } = this.#ports
+    let inTurn = 0
+    for (const record of records) {
+      if (signal.aborted) return
+      if (record.offset <= applied()) continue
+      apply(record)
+      inTurn++
+      if (inTurn % RECORDS_PER_TURN === 0) {
+        await new Promise<void>((resolve) => {
+          clock.soon(resolve)
+        })
+      }
+    }
+  }
+}
