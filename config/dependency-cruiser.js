@@ -17,6 +17,7 @@ const mayImport = {
   watch: ['bytes/', 'mvcc/', 'command/'],
   lease: ['bytes/', 'mvcc/', 'command/'],
   state: ['bytes/', 'mvcc/', 'command/', 'watch/', 'lease/'],
+  backing: ['bytes/', 'mvcc/', 'command/', 'state/'],
   log: ['bytes/', 'kafka/client/'],
   cluster: ['transport/transport.ts'],
   kafka: ['bytes/', 'cluster/', 'log/log.ts', 'log/snapshots.ts'],
@@ -90,6 +91,13 @@ export const forbidden = [
     severity: 'error',
     from: { path: '^keta/', pathNot: `^keta/(transport|peer)/|${tests}` },
     to: { path: 'node_modules/@grpc/' },
+  },
+  {
+    name: 'lmdb-behind-the-backing',
+    comment: 'where the state lies can be replaced: nothing else knows the library',
+    severity: 'error',
+    from: { path: '^keta/', pathNot: `^keta/backing/lmdb/|${tests}` },
+    to: { path: 'node_modules/lmdb/' },
   },
   {
     name: 'no-import-of-tests',
