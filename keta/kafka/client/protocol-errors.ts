@@ -1,13 +1,13 @@
 /**
- * What an error of @platformatic/kafka says: the error code that a broker answered, or what became of the connection.
- * The library nests them in `errors` (answers) and `cause` (connections).
+ * What an error of the libraries says: the error code that a broker answered, or what became of the connection.
+ * They nest them in `errors` (answers) and `cause` (connections).
  */
 import type { KafkaErrorCode } from './client.ts'
 import { KafkaError } from './client.ts'
 
 /** Kafka's name of the error that a broker answered ("NOT_LEADER_OR_FOLLOWER"); undefined if no broker answered. */
 export function answeredError(error: unknown): string | undefined {
-  return first(error, (candidate) => text(candidate, 'apiId'))
+  return first(error, (candidate) => text(candidate, 'apiId') ?? answerToKafkajs(candidate))
 }
 
 /** Whether trying again cannot help before somebody changes credentials or certificates. */
@@ -50,6 +50,10 @@ function codeOf(error: unknown): KafkaErrorCode {
   if (answer === undefined) return 'UNREACHABLE'
   if (NOT_AUTHORISED.test(answer)) return 'NOT_AUTHORISED'
   return FINAL.has(answer) ? 'PROTOCOL' : 'UNSETTLED'
+}
+
+function answerToKafkajs(error: object): string | undefined {
+  return text(error, 'name') === 'KafkaJSProtocolError' ? text(error, 'type') : undefined
 }
 
 function brokenConnection(error: object): true | undefined {
