@@ -1,4 +1,4 @@
-/** Connections between nodes over gRPC, with the client of @grpc/grpc-js. One channel per attempt: it holds one stream. */
+/** Connections between nodes over gRPC, with the client of @grpc/grpc-js: one channel, with one stream, per attempt. */
 import { connect } from 'node:net'
 
 import {

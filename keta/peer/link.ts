@@ -15,7 +15,11 @@ export interface LinkPorts {
 const CONNECT_MS = 3_000
 /** A living host takes or refuses a connection at once; one that does neither says nothing about its process. */
 const PROBE_MS = 500
-const FIRST_PAUSE_MS = 50
+/**
+ * Short, because a process that is killed may close its connections before the socket that it listens on: then only
+ * the second attempt finds out.
+ */
+const FIRST_PAUSE_MS = 5
 const LONGEST_PAUSE_MS = 1_000
 
 interface Waiting {
@@ -25,8 +29,8 @@ interface Waiting {
 }
 
 /**
- * Connecting (now), open, resting (between two attempts) or closed. Requests made while connecting wait for the outcome;
- * while resting they are refused at once, so that who asks can ask elsewhere.
+ * Connecting (now), open, resting (between two attempts) or closed. Requests made while connecting wait for the
+ * outcome; while resting they are refused at once, so that who asks can ask elsewhere.
  */
 export class Link implements PeerLink {
   readonly #urls: readonly string[]
@@ -167,7 +171,7 @@ export class Link implements PeerLink {
 
   /** Not at once: all requests of this turn travel together. */
   #flushSoon(): void {
-    if (this.#flushing || !this.#writable) return
+    if (this.#flushing) return
     this.#flushing = true
     this.#clock.soon(() => {
       this.#flushing = false

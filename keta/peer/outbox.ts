@@ -1,4 +1,4 @@
-/** What waits to be sent on a stream, and its packing into messages: many small payloads in one, a large one in many. */
+/** What waits to be sent on a stream, and its packing: many small payloads in one message, a large one in many. */
 import { ProtoWriter } from '../bytes/proto-writer.ts'
 
 /** Far below what any node takes as one message: the largest allowed request of a client, and 512 KiB besides. */

@@ -20,7 +20,7 @@ export type Handle = (request: PeerRequest) => PeerResponse | Promise<PeerRespon
 const MAX_REQUEST_BYTES = 512 * 1024
 export const MAX_FORWARDED_BYTES = 4 * 1024 * 1024
 
-export async function answering(handle: Handle, port = 0): Promise<Answering> {
+export async function answering(handle: Handle, port = 0, host = '127.0.0.1'): Promise<Answering> {
   const defects: unknown[] = []
   let messages = 0
   const handler: PeerHandler = { handle: async (request) => handle(request) }
@@ -33,10 +33,10 @@ export async function answering(handle: Handle, port = 0): Promise<Answering> {
     maxRequestBytes: MAX_REQUEST_BYTES,
     onDefect: (error) => defects.push(error),
   })
-  const [bound] = await transport.listen([{ host: '127.0.0.1', port }])
+  const [bound] = await transport.listen([{ host, port }])
   if (bound === undefined) throw new Error('nothing was bound')
   return {
-    url: `http://127.0.0.1:${bound.port}`,
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${bound.port}`,
     port: bound.port,
     messages: () => messages,
     defects,
