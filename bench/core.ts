@@ -61,7 +61,7 @@ async function cpuOf(log: Log): Promise<number> {
     snapshotLogBytes: 1 << 30,
     autoCompaction: { mode: 'off' },
   })
-  const services = createServices(engine, {
+  const { table: services } = createServices(engine, {
     version: '3.6.16',
     readiness: { serving: true, onChange: () => ignore },
     random: randomBytes,

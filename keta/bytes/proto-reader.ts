@@ -37,6 +37,11 @@ export class ProtoReader {
     this.#end = end
   }
 
+  /** Index of the next byte to read. */
+  get position(): number {
+    return this.#position
+  }
+
   /** Number of the next field, 0 at the end. */
   next(): number {
     if (this.#position >= this.#end) return 0

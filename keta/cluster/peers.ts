@@ -4,6 +4,8 @@
  */
 import type { StatusCode } from '../transport/transport.ts'
 
+export type { StatusCode }
+
 export type PeerRequest =
   /** A client's unary request that only the leader can answer, as its client sent it. */
   | {

@@ -5,6 +5,7 @@
 import type { ActiveAlarm, Command, CompactResponse, ResponseOf } from '../command/command.ts'
 import type { CompactOperation, RangeOperation } from '../command/operations.ts'
 import type { RangeResponse } from '../command/command.ts'
+import type { StatusCode } from '../cluster/peers.ts'
 import type { Key } from '../bytes/key.ts'
 import type { WatchSink, WatchStream } from '../watch/watch.ts'
 
@@ -57,7 +58,7 @@ export interface RoutedRequest {
   readonly method: string
   readonly body: Uint8Array
   /** Request metadata that the handler may need, by lower-case name. */
-  readonly metadata: ReadonlyMap<string, string>
+  metadata(): ReadonlyMap<string, string>
 }
 
 /** The leader's answer to a request that was forwarded to it: the bytes of its message, with its header. */
@@ -69,8 +70,8 @@ export interface ForwardedAnswer {
 export class ForwardedRefusal extends Error {
   override readonly name = 'ForwardedRefusal'
   /** The gRPC status that its client shall see. */
-  readonly status: number
-  constructor(status: number, message: string) {
+  readonly status: StatusCode
+  constructor(status: StatusCode, message: string) {
     super(message)
     this.status = status
   }

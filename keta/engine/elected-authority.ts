@@ -105,7 +105,9 @@ export class ElectedAuthority implements Authority {
   async #forward(link: PeerLink, request: RoutedRequest, deadline: number): Promise<ForwardedAnswer | undefined> {
     let response: PeerResponse
     try {
-      response = await link.request({ kind: 'forward', ...request }, this.#left(deadline))
+      const { method, body } = request
+      const forward = { kind: 'forward', method, body, metadata: request.metadata() } as const
+      response = await link.request(forward, this.#left(deadline))
     } catch (error) {
       if (!(error instanceof PeerError)) throw error
       if (!error.sent) return undefined

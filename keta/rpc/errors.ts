@@ -2,6 +2,7 @@
  * The gRPC status and the exact text of each refusal: those of etcd's api/v3rpc/rpctypes/error.go, which clients
  * compare.
  */
+import { ForwardedRefusal } from '../engine/api.ts'
 import { type FailureCode, RequestFailure } from '../command/failure.ts'
 import { RpcError, STATUS, type StatusCode } from '../transport/transport.ts'
 
@@ -44,6 +45,7 @@ export const WATCH_REFUSALS = {
 
 /** A refusal as its client sees it; anything else as it is. */
 export function toRpcError(error: unknown): unknown {
+  if (error instanceof ForwardedRefusal) return new RpcError(error.status, error.message, { cause: error })
   if (!(error instanceof RequestFailure)) return error
   const [status, text] = STATUS_OF[error.code]
   return new RpcError(status, text, { cause: error })

@@ -4,9 +4,13 @@
  */
 import type { MessageInitShape } from '@bufbuild/protobuf'
 
+import { ProtoReader } from '../bytes/proto-reader.ts'
 import { ProtoWriter } from '../bytes/proto-writer.ts'
 import type { Engine } from '../engine/api.ts'
 import type { ResponseHeaderSchema } from '../proto/gen/etcdserverpb/rpc_pb.js'
+
+/** Of every answer. */
+const HEADER = 1
 
 const CLUSTER_ID = 1
 const MEMBER_ID = 2
@@ -45,6 +49,26 @@ export class Headers {
       this.#term = term
     }
     return this.#encoded
+  }
+
+  /**
+   * An answer of another member, which begins with its header, with this member's id in place of the other's: revision
+   * and term stay those of the answer.
+   */
+  replaceIn(answer: Uint8Array): Uint8Array {
+    const reader = new ProtoReader(answer)
+    if (reader.next() !== HEADER) throw new Error('an answer does not begin with its header')
+    const header = reader.message()
+    const writer = new ProtoWriter(64)
+    writer.raw(this.#identity)
+    for (let field = header.next(); field !== 0; field = header.next()) {
+      if (field === REVISION || field === RAFT_TERM) writer.intField(field, header.int())
+      else header.skip()
+    }
+    const replaced = new ProtoWriter(answer.length + 32)
+    replaced.messageField(HEADER, writer.finish())
+    replaced.raw(answer.subarray(reader.position))
+    return replaced.finish()
   }
 
   message(revision: number = this.#engine.revision): HeaderMessage {

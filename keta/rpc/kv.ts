@@ -8,34 +8,29 @@ import {
   decodeRangeRequest,
   decodeTxnRequest,
 } from '../command/kv-messages.ts'
-import type { TxnOperation } from '../command/operations.ts'
+import type { CompactOperation, DeleteRangeOperation, PutOperation, TxnOperation } from '../command/operations.ts'
 import type { Engine } from '../engine/api.ts'
 import { checkDeleteRange, checkPut, checkRange, checkTxn } from '../state/checks.ts'
 import type { Method } from '../transport/transport.ts'
 import type { Headers } from './header.ts'
 import { encodeAnswer, encodeHeaderOnly } from './kv-answers.ts'
 import { method, refuse } from './methods.ts'
+import type { Routed, Routes } from './routes.ts'
 
 /** @param maxTxnOps see checkTxn. */
-export function kvService(engine: Engine, headers: Headers, maxTxnOps: number): ReadonlyMap<string, Method> {
+export function kvService(
+  engine: Engine,
+  headers: Headers,
+  routes: Routes,
+  maxTxnOps: number,
+): ReadonlyMap<string, Method> {
   return new Map([
     ['Range', range(engine, headers)],
-    ['Put', put(engine, headers)],
-    ['DeleteRange', deleteRange(engine, headers)],
-    ['Txn', txn(engine, headers, maxTxnOps)],
-    ['Compact', compact(engine, headers)],
+    ['Put', routes.method('etcdserverpb.KV/Put', put(engine, headers))],
+    ['DeleteRange', routes.method('etcdserverpb.KV/DeleteRange', deleteRange(engine, headers))],
+    ['Txn', routes.method('etcdserverpb.KV/Txn', txn(engine, headers, maxTxnOps))],
+    ['Compact', routes.method('etcdserverpb.KV/Compact', compact(engine, headers))],
   ])
-}
-
-/** A method whose request is logged with the bytes that it came as. */
-function logged<Operation>(
-  decode: (bytes: Uint8Array) => Operation,
-  handle: (operation: Operation, body: Uint8Array) => Promise<Uint8Array>,
-): Method {
-  return method({
-    decode: (body): { operation: Operation; body: Uint8Array } => ({ operation: decode(body), body }),
-    handle: ({ operation, body }) => handle(operation, body),
-  })
 }
 
 function range(engine: Engine, headers: Headers): Method {
@@ -51,43 +46,56 @@ function range(engine: Engine, headers: Headers): Method {
   })
 }
 
-function put(engine: Engine, headers: Headers): Method {
-  return logged(decodePutRequest, async (operation, body) => {
-    engine.admit(operation)
-    refuse(checkPut(operation))
-    const { response, revision } = await engine.propose(operation, body)
-    return encodeAnswer(headers.encoded(revision), response)
-  })
+function put(engine: Engine, headers: Headers): Routed<PutOperation> {
+  return {
+    decode: decodePutRequest,
+    async handle(operation, body) {
+      engine.admit(operation)
+      refuse(checkPut(operation))
+      const { response, revision } = await engine.propose(operation, body)
+      return encodeAnswer(headers.encoded(revision), response)
+    },
+  }
 }
 
-function deleteRange(engine: Engine, headers: Headers): Method {
-  return logged(decodeDeleteRangeRequest, async (operation, body) => {
-    refuse(checkDeleteRange(operation))
-    const { response, revision } = await engine.propose(operation, body)
-    return encodeAnswer(headers.encoded(revision), response)
-  })
+function deleteRange(engine: Engine, headers: Headers): Routed<DeleteRangeOperation> {
+  return {
+    decode: decodeDeleteRangeRequest,
+    async handle(operation, body) {
+      refuse(checkDeleteRange(operation))
+      const { response, revision } = await engine.propose(operation, body)
+      return encodeAnswer(headers.encoded(revision), response)
+    },
+  }
 }
 
-function txn(engine: Engine, headers: Headers, maxTxnOps: number): Method {
-  return logged(decodeTxnRequest, async (operation, body) => {
-    engine.admit(operation)
-    refuse(checkTxn(operation, maxTxnOps))
-    if (isReadOnly(operation)) {
-      return engine.read(isSerializable(operation), () => {
-        const { response, revision } = engine.readTxn(operation)
-        return encodeAnswer(headers.encoded(revision), response)
-      })
-    }
-    const { response, revision } = await engine.propose(operation, body)
-    return encodeAnswer(headers.encoded(revision), response)
-  })
+function txn(engine: Engine, headers: Headers, maxTxnOps: number): Routed<TxnOperation> {
+  return {
+    decode: decodeTxnRequest,
+    answersAnywhere: isReadOnly,
+    async handle(operation, body) {
+      engine.admit(operation)
+      refuse(checkTxn(operation, maxTxnOps))
+      if (isReadOnly(operation)) {
+        return engine.read(isSerializable(operation), () => {
+          const { response, revision } = engine.readTxn(operation)
+          return encodeAnswer(headers.encoded(revision), response)
+        })
+      }
+      const { response, revision } = await engine.propose(operation, body)
+      return encodeAnswer(headers.encoded(revision), response)
+    },
+  }
 }
 
-function compact(engine: Engine, headers: Headers): Method {
-  return logged(decodeCompactionRequest, async (operation, body) => {
-    const { revision } = await engine.compact(operation, body)
-    return encodeHeaderOnly(headers.encoded(revision))
-  })
+function compact(engine: Engine, headers: Headers): Routed<CompactOperation> {
+  return {
+    decode: decodeCompactionRequest,
+    async handle(operation, body) {
+      const { revision } = await engine.compact(operation, body)
+      return encodeHeaderOnly(headers.encoded(revision))
+    },
+  }
 }
 
 /** etcd logs every transaction that holds anything but ranges, nested ones too. */

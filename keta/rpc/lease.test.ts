@@ -103,6 +103,7 @@ describe('the Lease service', () => {
         },
       },
       identity: { value: engine.identity },
+      route: { value: engine.route.bind(engine) },
       term: { value: 1 },
     })
     const stream = new TestStream(testServices(slow), leaseKeepAlive)
@@ -116,6 +117,7 @@ describe('the Lease service', () => {
       revision: { value: 1 },
       term: { value: 1 },
       identity: { value: engine.identity },
+      route: { value: engine.route.bind(engine) },
       keepAlive: { value: () => Promise.reject(new RequestFailure('STOPPED')) },
     })
     const stream = new TestStream(testServices(stopped), leaseKeepAlive)

@@ -2,6 +2,7 @@
 import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf'
 
 import { bytesFromKey } from '../bytes/key.ts'
+import type { LeaseGrantCommand, LeaseRevokeCommand } from '../command/command.ts'
 import { decodeLeaseGrant, decodeLeaseRevoke } from '../command/server-messages.ts'
 import type { Engine } from '../engine/api.ts'
 import {
@@ -14,10 +15,9 @@ import {
   LeaseTimeToLiveResponseSchema,
 } from '../proto/gen/etcdserverpb/rpc_pb.js'
 import { type Method, RpcError, type ServerStream, stream, type StreamHandler } from '../transport/transport.ts'
-import { toRpcError } from './errors.ts'
 import type { Headers } from './header.ts'
 import { encodeHeaderOnly } from './kv-answers.ts'
-import { coldMethod, method } from './methods.ts'
+import type { Routed, Routes } from './routes.ts'
 
 export interface LeaseOptions {
   /** Shortest TTL in seconds; a shorter one is raised to it. */
@@ -29,18 +29,23 @@ export interface LeaseOptions {
 /** TTL of a lease that does not exist, in the answer to LeaseTimeToLive. */
 const NO_SUCH_LEASE = -1n
 
-export function leaseService(engine: Engine, headers: Headers, options: LeaseOptions): ReadonlyMap<string, Method> {
+export function leaseService(
+  engine: Engine,
+  headers: Headers,
+  routes: Routes,
+  options: LeaseOptions,
+): ReadonlyMap<string, Method> {
   return new Map([
-    ['LeaseGrant', grant(engine, headers, options)],
-    ['LeaseRevoke', revoke(engine, headers)],
-    ['LeaseKeepAlive', keepAlive(engine, headers)],
-    ['LeaseTimeToLive', timeToLive(engine, headers)],
-    ['LeaseLeases', leases(engine, headers)],
+    ['LeaseGrant', routes.method('etcdserverpb.Lease/LeaseGrant', grant(engine, headers, options))],
+    ['LeaseRevoke', routes.method('etcdserverpb.Lease/LeaseRevoke', revoke(engine, headers))],
+    ['LeaseKeepAlive', keepAlive(engine, headers, routes)],
+    ['LeaseTimeToLive', routes.method('etcdserverpb.Lease/LeaseTimeToLive', timeToLive(engine, headers))],
+    ['LeaseLeases', routes.method('etcdserverpb.Lease/LeaseLeases', leases(engine, headers))],
   ])
 }
 
-function grant(engine: Engine, headers: Headers, { minLeaseTtl, random }: LeaseOptions): Method {
-  return method({
+function grant(engine: Engine, headers: Headers, { minLeaseTtl, random }: LeaseOptions): Routed<LeaseGrantCommand> {
+  return {
     decode: decodeLeaseGrant,
     async handle(asked) {
       const id = asked.id === 0n ? chooseId(random) : asked.id
@@ -50,7 +55,7 @@ function grant(engine: Engine, headers: Headers, { minLeaseTtl, random }: LeaseO
       const answer = { header: headers.message(revision), ID: response.id, TTL: BigInt(response.ttl) }
       return toBinary(LeaseGrantResponseSchema, create(LeaseGrantResponseSchema, answer))
     },
-  })
+  }
 }
 
 /** 63 random bits, as etcd chooses ids; never 0, which means "choose". */
@@ -60,62 +65,81 @@ function chooseId(random: (count: number) => Uint8Array): bigint {
   return id === 0n ? chooseId(random) : id
 }
 
-function revoke(engine: Engine, headers: Headers): Method {
-  return method({
+function revoke(engine: Engine, headers: Headers): Routed<LeaseRevokeCommand> {
+  return {
     decode: decodeLeaseRevoke,
     async handle(command) {
       const { revision } = await engine.propose(command)
       return encodeHeaderOnly(headers.encoded(revision))
     },
-  })
+  }
 }
 
-function timeToLive(engine: Engine, headers: Headers): Method {
-  return coldMethod(LeaseTimeToLiveRequestSchema, LeaseTimeToLiveResponseSchema, ({ ID, keys }) =>
-    engine.read(false, () => {
-      const status = engine.leaseStatus(ID)
-      const header = headers.message()
-      if (status === undefined) return { header, ID, TTL: NO_SUCH_LEASE }
-      return {
-        header,
-        ID,
-        TTL: BigInt(status.remainingSeconds),
-        grantedTTL: BigInt(status.grantedTtl),
-        keys: keys ? status.keys.map(bytesFromKey) : [],
-      }
-    }),
-  )
-}
-
-function leases(engine: Engine, headers: Headers): Method {
-  return coldMethod(LeaseLeasesRequestSchema, LeaseLeasesResponseSchema, () => ({
-    header: headers.message(),
-    leases: engine.leaseIds().map((ID) => ({ ID })),
-  }))
-}
-
-type KeepAliveAnswer = MessageInitShape<typeof LeaseKeepAliveResponseSchema>
-
-function keepAlive(engine: Engine, headers: Headers): Method {
-  return stream<bigint, KeepAliveAnswer>({
-    decode: (bytes) => fromBinary(LeaseKeepAliveRequestSchema, bytes).ID,
-    encode: (answer) => toBinary(LeaseKeepAliveResponseSchema, create(LeaseKeepAliveResponseSchema, answer)),
-    open: (out) => keepAliveHandler(engine, headers, out),
-  })
-}
-
-function keepAliveHandler(engine: Engine, headers: Headers, out: ServerStream<KeepAliveAnswer>): StreamHandler<bigint> {
+function timeToLive(engine: Engine, headers: Headers): Routed<{ readonly ID: bigint; readonly keys: boolean }> {
   return {
-    async message(ID) {
-      // Before the renewal: a lease revoked at revision 3 must not be seen alive in an answer that says 4.
-      const header = headers.message()
+    decode: (body) => fromBinary(LeaseTimeToLiveRequestSchema, body),
+    handle: ({ ID, keys }) =>
+      engine.read(false, () => {
+        const status = engine.leaseStatus(ID)
+        const header = headers.message()
+        const answer: MessageInitShape<typeof LeaseTimeToLiveResponseSchema> =
+          status === undefined
+            ? { header, ID, TTL: NO_SUCH_LEASE }
+            : {
+                header,
+                ID,
+                TTL: BigInt(status.remainingSeconds),
+                grantedTTL: BigInt(status.grantedTtl),
+                keys: keys ? status.keys.map(bytesFromKey) : [],
+              }
+        return toBinary(LeaseTimeToLiveResponseSchema, create(LeaseTimeToLiveResponseSchema, answer))
+      }),
+  }
+}
+
+function leases(engine: Engine, headers: Headers): Routed<unknown> {
+  return {
+    decode: (body) => fromBinary(LeaseLeasesRequestSchema, body),
+    handle: () =>
+      engine.read(false, () => {
+        const answer = { header: headers.message(), leases: engine.leaseIds().map((ID) => ({ ID })) }
+        return toBinary(LeaseLeasesResponseSchema, create(LeaseLeasesResponseSchema, answer))
+      }),
+  }
+}
+
+const KEEP_ALIVE = 'etcdserverpb.Lease/LeaseKeepAlive'
+
+function keepAlive(engine: Engine, headers: Headers, routes: Routes): Method {
+  const renew = (body: Uint8Array): Promise<Uint8Array> => renewLease(engine, headers, body)
+  routes.answer(KEEP_ALIVE, renew)
+  return stream<Uint8Array, Uint8Array>({
+    decode: (body) => body,
+    encode: (answer) => answer,
+    open: (out, call) => keepAliveHandler(out, (body) => routes.message(KEEP_ALIVE, body, call, () => renew(body))),
+  })
+}
+
+async function renewLease(engine: Engine, headers: Headers, body: Uint8Array): Promise<Uint8Array> {
+  const { ID } = fromBinary(LeaseKeepAliveRequestSchema, body)
+  // Before the renewal: a lease revoked at revision 3 must not be seen alive in an answer that says 4.
+  const header = headers.message()
+  const ttl = await engine.keepAlive(ID)
+  const answer = { header, ID, TTL: BigInt(ttl ?? 0) }
+  return toBinary(LeaseKeepAliveResponseSchema, create(LeaseKeepAliveResponseSchema, answer))
+}
+
+function keepAliveHandler(
+  out: ServerStream<Uint8Array>,
+  renew: (body: Uint8Array) => Promise<Uint8Array>,
+): StreamHandler<Uint8Array> {
+  return {
+    async message(body) {
       try {
-        const ttl = await engine.keepAlive(ID)
-        out.send({ header, ID, TTL: BigInt(ttl ?? 0) })
+        out.send(await renew(body))
       } catch (error) {
-        const failure = toRpcError(error)
-        if (!(failure instanceof RpcError)) throw error
-        out.fail(failure)
+        if (!(error instanceof RpcError)) throw error
+        out.fail(error)
       }
     },
     halfClosed: () => out.end(),

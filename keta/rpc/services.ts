@@ -1,4 +1,5 @@
-/** All services of the server, as one table for a transport. */
+/** All services of the server, as one table for a transport; and what it answers to other nodes. */
+import type { PeerHandler } from '../cluster/peers.ts'
 import type { Engine } from '../engine/api.ts'
 import { DEFAULT_MAX_TXN_OPS } from '../state/checks.ts'
 import type { ServiceTable } from '../transport/transport.ts'
@@ -8,6 +9,8 @@ import { healthService, type Readiness } from './health.ts'
 import { kvService } from './kv.ts'
 import { leaseService } from './lease.ts'
 import { maintenanceService } from './maintenance.ts'
+import { peerRequests } from './peer-requests.ts'
+import { Routes } from './routes.ts'
 import { watchService } from './watch.ts'
 
 export interface ServiceOptions {
@@ -29,16 +32,27 @@ const DEFAULT_WATCH_FRAGMENT_BYTES = 2 * 1024 * 1024
 /** The storage version that belongs to etcd 3.6. */
 const STORAGE_VERSION = '3.6.0'
 
-export function createServices(engine: Engine, options: ServiceOptions): ServiceTable {
+export interface Services {
+  readonly table: ServiceTable
+  /** What this node answers to the others of its cluster. */
+  readonly peerHandler: PeerHandler
+}
+
+export function createServices(engine: Engine, options: ServiceOptions): Services {
   const headers = new Headers(engine)
+  const routes = new Routes(engine, headers)
   const { version, readiness, random, minLeaseTtl = DEFAULT_MIN_LEASE_TTL } = options
   const fragmentBytes = options.watchFragmentBytes ?? DEFAULT_WATCH_FRAGMENT_BYTES
-  return new Map([
-    ['etcdserverpb.KV', kvService(engine, headers, options.maxTxnOps ?? DEFAULT_MAX_TXN_OPS)],
+  const table = new Map([
+    ['etcdserverpb.KV', kvService(engine, headers, routes, options.maxTxnOps ?? DEFAULT_MAX_TXN_OPS)],
     ['etcdserverpb.Watch', watchService(engine, headers, fragmentBytes)],
-    ['etcdserverpb.Lease', leaseService(engine, headers, { minLeaseTtl, random })],
+    ['etcdserverpb.Lease', leaseService(engine, headers, routes, { minLeaseTtl, random })],
     ['etcdserverpb.Cluster', clusterService(engine, headers)],
-    ['etcdserverpb.Maintenance', maintenanceService(engine, headers, { version, storageVersion: STORAGE_VERSION })],
+    [
+      'etcdserverpb.Maintenance',
+      maintenanceService(engine, headers, routes, { version, storageVersion: STORAGE_VERSION }),
+    ],
     ['grpc.health.v1.Health', healthService(readiness)],
   ])
+  return { table, peerHandler: peerRequests(engine, routes) }
 }

@@ -68,7 +68,7 @@ export function testServices(engine: Engine, options: Partial<ServiceOptions> = 
     readiness: new Switch(),
     random: (count) => new Uint8Array(count).fill(0xff),
     ...options,
-  })
+  }).table
 }
 
 const CALL: Call = { metadata: () => undefined, peer: 'test' }
