@@ -1,0 +1,68 @@
+/** Time as the group membership needs it: a clock from outside, a sleep that can be cut short, growing pauses. */
+
+export interface GroupClock {
+  /** Fires once, not before `delayMs` have passed. */
+  setTimer(delayMs: number, fire: () => void): { cancel(): void }
+}
+
+const PAUSE_MS = { first: 50, longest: 1_000 }
+
+/**
+ * How long to wait after so many failures in a row (at least one).
+ * @param random from 0 up to 1: members that have failed together try again one by one
+ */
+export function pauseAfter(failures: number, random: number): number {
+  const longest = Math.min(PAUSE_MS.first * 2 ** (failures - 1), PAUSE_MS.longest)
+  return longest * (0.5 + random / 2)
+}
+
+/** For one sleeper. */
+export class Alarm {
+  readonly #clock: GroupClock
+  #wake: (() => void) | undefined
+  #isEarly = false
+
+  constructor(clock: GroupClock) {
+    this.#clock = clock
+  }
+
+  /** Resolves when the time has passed or `ring` is called; at once if it was called since the last sleep. */
+  async sleep(delayMs: number): Promise<void> {
+    if (!this.#isEarly) {
+      await new Promise<void>((resolve) => {
+        const timer = this.#clock.setTimer(delayMs, resolve)
+        this.#wake = () => {
+          timer.cancel()
+          resolve()
+        }
+      })
+    }
+    this.#wake = undefined
+    this.#isEarly = false
+  }
+
+  ring(): void {
+    this.#isEarly = true
+    this.#wake?.()
+  }
+}
+
+export async function pause(clock: GroupClock, delayMs: number): Promise<void> {
+  await new Promise<void>((resolve) => {
+    clock.setTimer(delayMs, resolve)
+  })
+}
+
+/** Resolves when the promise does or the time is over, whichever is first; rejects with the promise. */
+export async function atMost(clock: GroupClock, delayMs: number, promise: Promise<void>): Promise<void> {
+  let cancel: () => void = () => undefined
+  const timeout = new Promise<void>((resolve) => {
+    const timer = clock.setTimer(delayMs, resolve)
+    cancel = () => timer.cancel()
+  })
+  try {
+    await Promise.race([promise, timeout])
+  } finally {
+    cancel()
+  }
+}
