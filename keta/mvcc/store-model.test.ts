@@ -4,20 +4,21 @@ import fc from 'fast-check'
 import { EMPTY_KEY, type Key, keyFromText } from '../bytes/key.ts'
 import type { Event, Version } from './kv.ts'
 import { encodedNaively, type NaiveChange, NaiveStore, type NaiveVersion } from './naive-store-suite.ts'
-import { MemoryValues } from './memory-values.ts'
 import { StoreLoader } from './store-loader.ts'
 import { createStore, type MvccStore } from './store.ts'
+import { VALUE_STORES, type ValueStores } from './value-stores.fixture.ts'
 
 /** A box, because loading a dump replaces the store. */
 interface Real {
   store: MvccStore
+  readonly values: ValueStores
 }
 
-type Step = fc.Command<NaiveStore, Real>
+type Step = fc.AsyncCommand<NaiveStore, Real>
 
 /** A step that is always possible. */
-function step(name: string, run: (model: NaiveStore, real: Real) => void): Step {
-  return { check: () => true, run, toString: () => name }
+function step(name: string, run: (model: NaiveStore, real: Real) => void | Promise<void>): Step {
+  return { check: () => true, run: async (model, real) => run(model, real), toString: () => name }
 }
 
 const key = fc.constantFrom('a', 'b', 'c', 'd', 'dd', 'e', '\xff').map((text) => text as Key)
@@ -42,6 +43,8 @@ const steps: fc.Arbitrary<Step>[] = [
     .integer({ min: 1, max: 6 })
     .map((count) => step(`defragment ${count}`, (_m, { store }) => void store.defragment(count))),
   fc.constant(step('scrub all', scrubStep)),
+  fc.constant(step('settle', async (_model, { values }) => values.settle())),
+  fc.constant(step('restart', restartStep)),
   fc.integer({ min: 1, max: 400 }).map((bytes) => step(`reload ${bytes}`, reloadStep(bytes))),
   fc
     .tuple(share, key, fc.option(key), fc.nat(4))
@@ -53,19 +56,28 @@ const steps: fc.Arbitrary<Step>[] = [
     .map(([at, count, bytes]) => step(`history ${at} ${count} ${bytes}`, historyStep(at, count, bytes))),
 ]
 
-describe('a store, whatever is done to it', () => {
-  it('answers like a list of all versions', () => {
-    fc.assert(
-      fc.property(fc.commands(steps, { maxCommands: 60, size: 'max' }), (commands) => {
-        fc.modelRun(() => {
-          const setup = { model: new NaiveStore(), real: { store: createStore(new MemoryValues(512)) } }
-          return setup
-        }, [...commands, step('check everything', checkEverything)])
-      }),
-      { numRuns: 500 },
-    )
+for (const adapter of VALUE_STORES) {
+  describe(`a store on ${adapter.name}, whatever is done to it`, function () {
+    this.timeout(60_000)
+
+    let values: ValueStores
+    before(async () => {
+      values = await adapter.open()
+    })
+    after(() => values.close())
+
+    it('answers like a list of all versions', () =>
+      fc.assert(
+        fc.asyncProperty(fc.commands(steps, { maxCommands: 60, size: 'max' }), async (commands) => {
+          await fc.asyncModelRun(async () => {
+            const store = createStore(await values.fresh())
+            return { model: new NaiveStore(), real: { store, values } }
+          }, [...commands, step('check everything', checkEverything)])
+        }),
+        { numRuns: adapter.runs },
+      ))
   })
-})
+}
 
 function writeStep(changes: readonly NaiveChange[]) {
   return (model: NaiveStore, { store }: Real): void => {
@@ -113,10 +125,18 @@ function scrubStep(model: NaiveStore, { store }: Real): void {
   expect(store.allocatedBytes).to.be.at.least(expected)
 }
 
+async function restartStep(_model: NaiveStore, real: Real): Promise<void> {
+  const { store, values } = real
+  const hash = store.hashKv(store.revision)
+  real.store = await values.restart(store)
+  expect(real.store.hashKv(store.revision)).to.equal(hash)
+  expect(real.store.keyCount).to.equal(store.keyCount)
+}
+
 function reloadStep(chunkBytes: number) {
-  return (_model: NaiveStore, real: Real): void => {
+  return async (_model: NaiveStore, real: Real): Promise<void> => {
     const dump = real.store.dump(chunkBytes)
-    const loader = new StoreLoader()
+    const loader = new StoreLoader(await real.values.fresh())
     for (const chunk of dump.chunks) loader.add(chunk)
     dump.close()
     const loaded = loader.finish()

@@ -8,6 +8,9 @@ type BinaryTable = LmdbTable<Buffer, Buffer>
 const BINARY = { keyEncoding: 'binary', encoding: 'binary' } as const
 const TABLES = ['meta', 'leases', 'versions', 'values'] as const
 
+/** LMDB's own, which every environment has. */
+const META_PAGES = 2
+
 export type TableName = (typeof TABLES)[number]
 
 export interface Row {
@@ -113,7 +116,7 @@ class LmdbDatabase implements Database {
   }
 
   usedBytes(): number {
-    let pages = 0
+    let pages = META_PAGES
     let pageSize = 0
     for (const name of TABLES) {
       const counts = pageCounts(this.#tables[name])

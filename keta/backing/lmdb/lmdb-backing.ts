@@ -5,7 +5,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { MalformedMessage } from '../../bytes/proto-reader.ts'
 import { StoreRestorer } from '../../mvcc/store-restorer.ts'
-import { createStore } from '../../mvcc/store.ts'
+import { createStore, type MvccStore } from '../../mvcc/store.ts'
 import { restoreState } from '../../state/restore.ts'
 import { SnapshotError } from '../../state/snapshot-header.ts'
 import { SnapshotLoader } from '../../state/snapshot.ts'
@@ -171,12 +171,13 @@ async function identify(database: Database, { directory, logId }: LmdbOptions): 
 
 const REMEDY = 'If it may go, remove that directory: the state is then built anew from snapshot and log.'
 
-async function restoreStore(
+/** The store that the database holds. @throws MalformedMessage */
+export async function restoreStore(
   database: Database,
   values: LmdbValues,
   { header, compactRevision }: StoredHeader,
-  onProgress: LmdbOptions['onProgress'],
-): Promise<ReturnType<StoreRestorer['finish']>> {
+  onProgress?: LmdbOptions['onProgress'],
+): Promise<MvccStore> {
   const total = database.rowCount('versions')
   if (database.rowCount('values') !== total) throw new MalformedMessage('there are versions without values')
   const restorer = new StoreRestorer(values, values, header.revision, compactRevision)
