@@ -26,8 +26,9 @@ export function describe(record: HistoryRecord): string {
   if (record.kind === 'watch') {
     return `watcher ${record.watcher} at ${record.endpoint}, ${rangeText(record)} from revision ${record.startRevision}`
   }
-  const until = record.outcome === 'info' ? '?' : record.return
-  return `process ${record.process} at ${record.endpoint}, ${record.invoke}..${until}: ${whatOf(record)}${outcomeOf(record)}`
+  const { process, endpoint, invoke, outcome } = record
+  const until = outcome === 'info' ? '?' : record.return
+  return `process ${process} at ${endpoint}, ${invoke}..${until}: ${whatOf(record)}${outcomeOf(record)}`
 }
 
 function whatOf(operation: Operation): string {

@@ -78,7 +78,8 @@ function externalReads({ operation }: AppendTxn, anomalies: Anomaly[]): Readonly
     const known = external.get(step.key) ?? before
     if (isSame([...known, ...appended], elements)) external.set(step.key, known)
     else {
-      const text = `${step.key} was read as [${elements.slice(-20).join(' ')}] against what the transaction itself had read or appended`
+      const read = `${step.key} was read as [${elements.slice(-20).join(' ')}]`
+      const text = `${read} against what the transaction itself had read or appended`
       anomalies.push(anomaly('list-append', 'internal', text, [operation]))
     }
   }

@@ -1,6 +1,6 @@
 /**
- * What all watchers together were told, as one order of changes: what the cluster claims to have happened. Watchers that
- * contradict each other are found here.
+ * What all watchers together were told, as one order of changes: what the cluster claims to have happened. Watchers
+ * that contradict each other are found here.
  */
 import { type Anomaly, anomaly } from './anomaly.ts'
 import type { KeyRange, WatchEvent, WatchSession } from './history.ts'

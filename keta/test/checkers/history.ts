@@ -194,9 +194,9 @@ export class HistoryFormatError extends Error {
   }
 }
 
-/** A line, with its end. */
+/** A line, with its end. (Infinity becomes null, the only number that does.) */
 export function recordToLine(record: HistoryRecord): string {
-  return `${JSON.stringify(record, (_, value: unknown) => (value === Infinity ? null : value))}\n`
+  return `${JSON.stringify(record)}\n`
 }
 
 export function historyToText(history: History): string {
@@ -211,13 +211,12 @@ export function historyFromText(text: string): History {
 function recordFromLine(line: string, number: number): HistoryRecord {
   let parsed: unknown
   try {
-    parsed = JSON.parse(line)
+    parsed = JSON.parse(line, (name, value: unknown) => (name === 'return' && value === null ? Infinity : value))
   } catch (error) {
     throw new HistoryFormatError(number, 'is not JSON', { cause: error })
   }
   if (typeof parsed !== 'object' || parsed === null || !('kind' in parsed) || !KINDS.has(parsed.kind)) {
     throw new HistoryFormatError(number, 'is of no known kind')
   }
-  const record = parsed as HistoryRecord
-  return record.kind === 'watch' ? record : { ...record, return: (record.return as number | null) ?? Infinity }
+  return parsed as HistoryRecord
 }

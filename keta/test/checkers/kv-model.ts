@@ -45,7 +45,8 @@ export function isReadOnly(request: Request): boolean {
 
 /** Whether it was asked for what a member knows, which may be old. */
 export function isSerializable(request: Request): boolean {
-  return leavesOf(request).every((leaf) => leaf.f === 'range' && leaf.serializable === true)
+  const leaves = leavesOf(request)
+  return leaves.length > 0 && leaves.every((leaf) => leaf.f === 'range' && leaf.serializable === true)
 }
 
 /** All ranges of keys that it may look at or change. */
@@ -100,7 +101,7 @@ function execute(store: Pick<Timeline, 'at'>, state: Overlay, request: Request):
     case 'compact':
       return { f: 'compact' }
     case 'txn': {
-      const succeeded = request.compare.every((compare) => holds(state, compare))
+      const succeeded = request.compare.every((compare) => holds(state.before, compare))
       const branch = succeeded ? request.success : request.failure
       return { f: 'txn', succeeded, results: branch.map((one) => execute(store, state, one)) }
     }
@@ -163,21 +164,22 @@ function targetOf(kv: KeyValue | undefined, target: Compare['target']): number |
 /** A state with the changes of one transaction on top. */
 class Overlay implements View {
   readonly changes: Change[] = []
-  readonly #base: View
+  /** What all conditions are evaluated on, also those of nested transactions. */
+  readonly before: View
   readonly #revision: number
   readonly #changed = new Map<string, KeyValue | undefined>()
 
-  constructor(base: View, revision: number) {
-    this.#base = base
+  constructor(before: View, revision: number) {
+    this.before = before
     this.#revision = revision
   }
 
   get(key: string): KeyValue | undefined {
-    return this.#changed.has(key) ? this.#changed.get(key) : this.#base.get(key)
+    return this.#changed.has(key) ? this.#changed.get(key) : this.before.get(key)
   }
 
   range(range: KeyRange): readonly KeyValue[] {
-    const below = this.#base.range(range)
+    const below = this.before.range(range)
     if (this.#changed.size === 0) return below
     const found = below.filter(({ key }) => !this.#changed.has(key))
     for (const [key, kv] of this.#changed) if (kv !== undefined && isInRange(key, range)) found.push(kv)

@@ -49,7 +49,8 @@ function listOf(
   const strayReads = reads.filter((read) => !isBeginning(read))
   for (const read of strayReads) {
     if (longest === undefined) break
-    const text = `${key} was read as ${listText(read.elements)} and as ${listText(order)}: no order of appends gives both`
+    const both = `${listText(read.elements)} and as ${listText(order)}`
+    const text = `${key} was read as ${both}: no order of appends gives both`
     found.push(anomaly('list-append', 'incompatible-order', text, [read.by.operation, longest.by.operation]))
   }
   if (longest !== undefined && new Set(order).size < order.length) {

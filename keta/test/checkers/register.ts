@@ -61,8 +61,9 @@ function checkRegister(key: string, operations: readonly RegisterOperation[]): r
     if (verdict.linearizable) return []
     const last = verdict.longest.slice(-3).map(({ operation }) => operation)
     const stuck = verdict.stuck.slice(0, 10).map(({ operation }) => operation)
-    const text = `no order explains ${key}: ${verdict.longest.length} operations fit, at last these ${last.length}, then none of`
-    return [anomaly('register', 'not-linearizable', `${text} the others below`, [...last, ...stuck])]
+    const fit = `${verdict.longest.length} operations fit, at last these ${last.length}`
+    const text = `no order explains ${key}: ${fit}, then none of the others below`
+    return [anomaly('register', 'not-linearizable', text, [...last, ...stuck])]
   } catch (error) {
     if (!(error instanceof Error)) throw error
     return [anomaly('register', 'undecided', `${key}: ${error.message}; rotate keys sooner`)]

@@ -7,6 +7,8 @@ import type {
   AppendOperation,
   Call,
   HistoryRecord,
+  KeyValue,
+  KvAnswer,
   KvOperation,
   Outcome,
   Request,
@@ -34,6 +36,9 @@ interface World {
   readonly history: HistoryRecord[]
   readonly options: SimulationOptions
   readonly start: (actor: Actor) => void
+  /** What a client last saw of each key. */
+  readonly lastReads: Map<string, KeyValue>
+  lastRevision: number
   now: number
   /** Operations left to begin. */
   left: number
@@ -57,6 +62,8 @@ export function simulate(options: SimulationOptions): readonly HistoryRecord[] {
     history: [],
     options,
     start: (actor) => actors.push({ actor, wakes: world.now }),
+    lastReads: new Map(),
+    lastRevision: 1,
     now: 0,
     left: options.operations,
     clients: CLIENTS,
@@ -110,7 +117,7 @@ function* aRequest(world: World, process: number, request: Request): Running<KvO
   const { lossy = 0.05, refused = 0.05 } = options
   const fate = chance()
   yield chance() * 10
-  let outcome: Outcome<Extract<KvOperation, { outcome: 'ok' }>['answer']>
+  let outcome: Outcome<KvAnswer>
   if (fate < refused) {
     store.refuse(request)
     outcome = { outcome: 'fail', error: 'refused' }
@@ -122,7 +129,13 @@ function* aRequest(world: World, process: number, request: Request): Running<KvO
   yield chance() * 10
   const operation: KvOperation = { kind: 'kv', ...call, return: world.now, request, ...outcome }
   world.history.push(operation)
+  if (outcome.outcome === 'ok') remember(world, outcome.answer)
   return operation
+}
+
+function remember(world: World, { revision, result }: KvAnswer): void {
+  world.lastRevision = revision
+  for (const kv of result.f === 'range' ? result.kvs : []) world.lastReads.set(kv.key, kv)
 }
 
 function* late(world: World, request: Request): Actor {
@@ -137,13 +150,11 @@ function anyRequest(world: World): Request {
   const key = `r/${round}/${number}`
   const other = `r/${round}/${(number + 1) % 4}`
   const value = `v${world.elements++}`
-  const known = world.history.findLast((record) => record.kind === 'kv' && record.outcome === 'ok')
-  const seen = known?.kind === 'kv' && known.outcome === 'ok' ? known.answer.revision : 1
   const kind = chance()
   if (kind < 0.3) return { f: 'range', key }
   if (kind < 0.5) return { f: 'put', key, value, prevKv: chance() < 0.5 }
   if (kind < 0.57) return { f: 'delete', key, prevKv: true }
-  if (kind < 0.62) return { f: 'range', key: `r/${round}/`, rangeEnd: `r/${round}0`, revision: seen }
+  if (kind < 0.62) return { f: 'range', key: `r/${round}/`, rangeEnd: `r/${round}0`, revision: world.lastRevision }
   if (kind < 0.67) return { f: 'range', key: `r/${round}/`, rangeEnd: `r/${round}0` }
   if (kind < 0.9) return compareAndSet(world, key, value)
   // several keys at once; of keys that nothing else writes, so that those above remain registers
@@ -154,11 +165,7 @@ function anyRequest(world: World): Request {
 
 /** By what was last seen of the key: often right. */
 function compareAndSet(world: World, key: string, value: string): Request {
-  const seen = world.history.findLast((record) => {
-    return record.kind === 'kv' && record.outcome === 'ok' && record.request.f === 'range' && record.request.key === key
-  })
-  const result = seen?.kind === 'kv' && seen.outcome === 'ok' ? seen.answer.result : undefined
-  const kv = result?.f === 'range' ? result.kvs[0] : undefined
+  const kv = world.lastReads.get(key)
   const byValue = kv !== undefined && world.chance() < 0.4
   return {
     f: 'txn',
@@ -184,8 +191,8 @@ function* anAppend(world: World, process: number): Running<AppendOperation['outc
   })
   const call = { process, endpoint: 'n1', invoke: world.now }
   const outcome = yield* attempts(world, process, steps)
-  if (outcome !== undefined) world.history.push({ kind: 'append', ...call, return: world.now, steps, ...outcome })
-  return outcome?.outcome ?? 'fail'
+  world.history.push({ kind: 'append', ...call, return: world.now, steps, ...outcome })
+  return outcome.outcome
 }
 
 type AppendOutcome = Outcome<Extract<AppendOperation, { outcome: 'ok' }>['answer']>

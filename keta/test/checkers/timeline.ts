@@ -1,4 +1,4 @@
-/** The versions of all keys, built from the changes of each revision in ascending order; it can be read at any revision. */
+/** The versions of all keys, built from the changes of each revision in ascending order, to be read at any revision. */
 import type { KeyRange, KeyValue } from './history.ts'
 
 export type Change =

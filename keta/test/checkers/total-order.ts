@@ -1,7 +1,7 @@
 /**
  * The strongest of the checks: what watchers were told is taken as the order of all changes, and every answer must be
  * what a replay of it gives at the answer's revision. Each acknowledged write is in it once, with its revision; nothing
- * that failed is; an unknown write is in it as a whole or not at all. Revisions against the clock are checked elsewhere.
+ * that failed is; an unknown write is in it as a whole or not at all. Revisions against the clock: real-time.ts.
  */
 import { type Anomaly, anomaly, requestText, resultText } from './anomaly.ts'
 import { type ClaimedOrder, claimedOrder } from './claimed-order.ts'
@@ -28,7 +28,8 @@ export function checkTotalOrder(history: History): readonly Anomaly[] {
   }
   const unseen = beyond.filter(({ answer }) => hasWritten(answer.result))
   if (unseen.length > 0) {
-    const text = `${unseen.length} acknowledged writes have revisions beyond ${order.coveredTo}, up to which watchers were told all`
+    const beyondWhat = `beyond ${order.coveredTo}, up to which watchers were told all`
+    const text = `${unseen.length} acknowledged writes have revisions ${beyondWhat}`
     found.push(anomaly('total-order', 'not-watched', text, unseen.slice(0, 5)))
   }
   return [...found, ...gaps(order), ...unclaimed(judged, order, new Set(claims.keys()), history)]
@@ -47,7 +48,7 @@ function gaps({ scope, coveredTo, timeline }: ClaimedOrder): readonly Anomaly[] 
   for (const revision of timeline.revisions) {
     if (revision > coveredTo) break
     if (revision > before + 1) {
-      const text = `watchers of all keys were told of revision ${revision}, and before it of ${before}: of nothing between`
+      const text = `watchers of all keys were told of ${before}, then of ${revision}: of nothing between`
       found.push(anomaly('total-order', 'revision-gap', text))
     }
     before = revision
@@ -99,6 +100,7 @@ function checkRead(operation: Answered, { timeline }: ClaimedOrder): readonly An
 
 function checkResult(operation: Answered, isRight: boolean, expected: string): readonly Anomaly[] {
   if (isRight) return []
-  const text = `by the replay up to revision ${operation.answer.revision}, ${requestText(operation.request)} answers ${expected}`
+  const { request, answer } = operation
+  const text = `by the replay up to revision ${answer.revision}, ${requestText(request)} answers ${expected}`
   return [anomaly('total-order', 'wrong-answer', text, [operation])]
 }

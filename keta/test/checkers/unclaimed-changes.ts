@@ -1,6 +1,6 @@
 /**
- * Revisions that no acknowledged write explains: each must be the whole effect of a write of unknown outcome, once, that
- * had been invoked by then, or the end of a lease. What else it is, is an anomaly.
+ * Revisions that no acknowledged write explains: each must be the whole effect of a write of unknown outcome, once,
+ * that had been invoked by then, or the end of a lease. What else it is, is an anomaly.
  */
 import { type Anomaly, anomaly } from './anomaly.ts'
 import type { ClaimedOrder } from './claimed-order.ts'

@@ -1,6 +1,6 @@
 /**
- * What etcd promises of watches, over what watchers were sent. Each session is held to it from its start revision on, so
- * that a watcher that reconnects, to whichever member, misses nothing and gets nothing twice.
+ * What etcd promises of watches, over what watchers were sent. Each session is held to it from its start revision on,
+ * so that a watcher that reconnects, to whichever member, misses nothing and gets nothing twice.
  */
 import { type Anomaly, anomaly } from './anomaly.ts'
 import { type ClaimedOrder, claimedOrder, promisedTo, startOf, type Told } from './claimed-order.ts'
@@ -97,8 +97,9 @@ function checkReliable(session: WatchSession, all: readonly Told[]): readonly An
     .filter(({ key, modRevision }) => !sent.has(`${modRevision} ${key}`))
   const [first] = missing
   if (first === undefined) return []
-  const text = `${missing.length} events up to revision ${end} were never sent, the first: ${first.type} of ${first.key}`
-  return [anomaly('watch', 'reliable', `${text} at revision ${first.modRevision}`, [session])]
+  const text = `${missing.length} events up to revision ${end} were never sent, the first:`
+  const name = `${first.type} of ${first.key} at revision ${first.modRevision}`
+  return [anomaly('watch', 'reliable', `${text} ${name}`, [session])]
 }
 
 /** PrevKV and isCreate, and the rest of what an event tells of its key. */
