@@ -152,6 +152,7 @@ class KafkaLog implements SharedLog {
       const connection = await client.toLeader(topic, ADMIN).catch((error: unknown) => toKafkaError(error, 'dropping'))
       try {
         if (connection instanceof Error) throw connection
+        if (offset > this.endOffset) this.#extent.ends(await listOffset(connection, topic, 'end'))
         const target = Math.min(offset, this.endOffset)
         if (target <= this.startOffset) return
         this.#extent.begins(await deleteRecords(connection, topic, target, client.settings.requestTimeoutMs))

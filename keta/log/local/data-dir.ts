@@ -5,6 +5,7 @@
  *     <dataDir>/lock        see directory-lock.ts
  *     <dataDir>/log/        segments, see segment-format.md
  *     <dataDir>/snap/       snapshots, see snapshot-files.ts
+ *     <dataDir>/shared-log  the id of the log that it belongs to, if that is not the one in log/
  */
 import { randomBytes } from 'node:crypto'
 import {
@@ -28,7 +29,7 @@ import { LOG_ID_BYTES } from './segment.ts'
 
 const FORMAT_VERSION = 1
 const META = 'meta.json'
-const META_DRAFT = 'meta.json.new'
+const SHARED_LOG = 'shared-log'
 
 export interface DataDir {
   readonly path: string
@@ -41,6 +42,11 @@ export interface DataDir {
   readonly memberId: bigint
   /** Whether this call made the directory's content. */
   readonly isNew: boolean
+  /**
+   * Says which shared log the directory's snapshots belong to; undefined: the one that lies in it.
+   * @throws LogError 'CORRUPT' if they belong to another one: it would be wrong to go on from them.
+   */
+  bindTo(sharedLogId: string | undefined): void
   /** Unlocks it. Idempotent. */
   close(): void
 }
@@ -80,7 +86,41 @@ function describe(path: string, lock: DirectoryLock): DataDir {
   mkdirSync(logDirectory, { recursive: true, mode: 0o700 })
   mkdirSync(snapshotDirectory, { recursive: true, mode: 0o700 })
   syncDirectory(path)
-  return { path, logDirectory, snapshotDirectory, ...identity, isNew: known === undefined, close: () => lock.release() }
+  return {
+    path,
+    logDirectory,
+    snapshotDirectory,
+    ...identity,
+    isNew: known === undefined,
+    bindTo: (sharedLogId) => bind(path, sharedLogId, readdirSync(logDirectory).length > 0),
+    close: () => lock.release(),
+  }
+}
+
+function bind(path: string, wanted: string | undefined, hasLog: boolean): void {
+  const file = join(path, SHARED_LOG)
+  const known = readIfThere(file)
+  if (known === wanted && !(hasLog && wanted !== undefined)) return
+  if (known === undefined && !hasLog && wanted !== undefined) {
+    writeDurably(path, SHARED_LOG, wanted)
+    return
+  }
+  const belongs = known === undefined ? 'holds a log of its own' : `belongs to the log ${known} in Kafka`
+  const asked = wanted === undefined ? 'no Kafka is configured' : `this is the log ${wanted}`
+  throw new LogError(
+    'CORRUPT',
+    `the data directory ${path} ${belongs}, but ${asked}. If the topic was made anew, its old content is gone; ` +
+      'to start without what lies here, use another directory.',
+  )
+}
+
+function readIfThere(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8').trim()
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT')) return undefined
+    throw error
+  }
 }
 
 function makePrivateDirectory(path: string): void {
@@ -148,18 +188,22 @@ function createIdentity(path: string): Identity {
     clusterId: hex16(identity.clusterId),
     memberId: hex16(identity.memberId),
   }
-  const draft = join(path, META_DRAFT)
+  writeDurably(path, META, JSON.stringify(meta, undefined, 2))
+  return identity
+}
+
+function writeDurably(directory: string, name: string, text: string): void {
+  const draft = join(directory, `${name}.new`)
   rmSync(draft, { force: true })
   const fd = openSync(draft, 'wx', 0o600)
   try {
-    writeSync(fd, `${JSON.stringify(meta, undefined, 2)}\n`)
+    writeSync(fd, `${text}\n`)
     fsyncSync(fd)
   } finally {
     closeSync(fd)
   }
-  renameSync(draft, join(path, META))
-  syncDirectory(path)
-  return identity
+  renameSync(draft, join(directory, name))
+  syncDirectory(directory)
 }
 
 function random63(): bigint {

@@ -1,9 +1,24 @@
 import { expect } from 'chai'
 import { bytes, codeOf, describeLog, texts } from '../log-suite.ts'
+import { describeSharedLog } from '../shared-log-suite.ts'
 import { MemoryLog } from './memory-log.ts'
 
 describeLog('memory log', async () => openMemoryLog())
 describeLog('memory log that begins at offset 1000', async () => openMemoryLog(1000))
+
+describeSharedLog('memory log', async () => {
+  const log = new MemoryLog({ readBatch: 3 })
+  const handles: MemoryLog[] = []
+  return {
+    open: async () => {
+      handles.push(log.another())
+      return handles.at(-1) ?? log
+    },
+    dispose: async () => {
+      await Promise.all(handles.map((handle) => handle.close()))
+    },
+  }
+})
 
 async function openMemoryLog(startOffset = 0): ReturnType<Parameters<typeof describeLog>[1]> {
   const log = new MemoryLog({ startOffset, readBatch: 3 })
@@ -46,5 +61,38 @@ describe('memory log with injected faults', () => {
     release()
     await append
     expect(await texts(next, 0)).to.deep.equal(['a'])
+  })
+
+  it('lets a batch that was given up land late, behind what was appended meanwhile', async () => {
+    const log = new MemoryLog()
+    const release = log.holdAppends()
+    const giveUp = new AbortController()
+    const append = log.append([bytes('late')], giveUp.signal)
+    giveUp.abort()
+    expect(await codeOf(append)).to.equal('ABORTED')
+    await log.another().append([bytes('meanwhile')])
+    release()
+    await log.append([bytes('next')])
+    expect(await texts(log, 0)).to.deep.equal(['meanwhile', 'late', 'next'])
+  })
+
+  it('loses a batch that was given up, if told so', async () => {
+    const log = new MemoryLog()
+    const release = log.holdAppends()
+    const giveUp = new AbortController()
+    const append = log.append([bytes('lost')], giveUp.signal)
+    giveUp.abort()
+    expect(await codeOf(append)).to.equal('ABORTED')
+    release('lost')
+    await log.append([bytes('next')])
+    expect(await texts(log, 0)).to.deep.equal(['next'])
+  })
+
+  it('holds a batch twice whose first acknowledgement was lost; the receipt is that of the second copy', async () => {
+    const log = new MemoryLog()
+    log.duplicateNextAppend()
+    expect(await log.append([bytes('a'), bytes('b')])).to.deep.equal({ baseOffset: 2 })
+    expect(await texts(log, 0)).to.deep.equal(['a', 'b', 'a', 'b'])
+    expect(await log.append([bytes('c')])).to.deep.equal({ baseOffset: 4 })
   })
 })
