@@ -1,9 +1,5 @@
-/** Time as the group membership needs it: a clock from outside, a sleep that can be cut short, growing pauses. */
-
-export interface GroupClock {
-  /** Fires once, not before `delayMs` have passed. */
-  setTimer(delayMs: number, fire: () => void): { cancel(): void }
-}
+/** Time as the group membership needs it: a sleep that can be cut short, growing pauses. */
+import type { Clock } from './client/ports.ts'
 
 const PAUSE_MS = { first: 50, longest: 1_000 }
 
@@ -18,11 +14,11 @@ export function pauseAfter(failures: number, random: number): number {
 
 /** For one sleeper. */
 export class Alarm {
-  readonly #clock: GroupClock
+  readonly #clock: Clock
   #wake: (() => void) | undefined
   #isEarly = false
 
-  constructor(clock: GroupClock) {
+  constructor(clock: Clock) {
     this.#clock = clock
   }
 
@@ -47,14 +43,8 @@ export class Alarm {
   }
 }
 
-export async function pause(clock: GroupClock, delayMs: number): Promise<void> {
-  await new Promise<void>((resolve) => {
-    clock.setTimer(delayMs, resolve)
-  })
-}
-
 /** Resolves when the promise does or the time is over, whichever is first; rejects with the promise. */
-export async function atMost(clock: GroupClock, delayMs: number, promise: Promise<void>): Promise<void> {
+export async function atMost(clock: Clock, delayMs: number, promise: Promise<void>): Promise<void> {
   let cancel: () => void = () => undefined
   const timeout = new Promise<void>((resolve) => {
     const timer = clock.setTimer(delayMs, resolve)

@@ -1,8 +1,7 @@
 /** The coordination port over Kafka's group protocol. `group-format.md` has the choices and what they protect. */
 import type { Coordinator } from '../cluster/coordination.ts'
 import type { KafkaClient } from './client/client.ts'
-import type { GroupClock } from './group-clock.ts'
-import type { GroupLogger } from './group-membership.ts'
+import type { Clock, Logger } from './client/ports.ts'
 import { createMembership } from './group-membership.ts'
 import { groupRequests } from './group-requests.ts'
 
@@ -14,10 +13,10 @@ export interface GroupCoordinatorOptions {
    * group.min.session.timeout.ms, 6000 unless changed. Default 6000.
    */
   readonly sessionTimeoutMs?: number
-  readonly clock: GroupClock
+  readonly clock: Clock
   /** A number from 0 up to 1, so that members that have failed together do not try again together. */
   readonly random: () => number
-  readonly logger: GroupLogger
+  readonly logger: Logger
 }
 
 const SESSION_TIMEOUT_MS = 6_000

@@ -42,6 +42,7 @@ function run({ bootstrapServers, groupId, memberId, sessionTimeoutMs }: MemberSe
     groupId,
     ...(sessionTimeoutMs === undefined ? {} : { sessionTimeoutMs }),
     clock: {
+      now: () => performance.now(),
       setTimer(delayMs, fire) {
         const timer = setTimeout(fire, delayMs)
         return { cancel: () => clearTimeout(timer) }

@@ -6,27 +6,22 @@
 import { MalformedMessage } from '../bytes/proto-reader.ts'
 import { assign } from '../cluster/assignment.ts'
 import type { Assignment, Coordinator, CoordinatorPorts } from '../cluster/coordination.ts'
-import type { GroupClock } from './group-clock.ts'
-import { Alarm, atMost, pause, pauseAfter } from './group-clock.ts'
+import type { Clock, Logger } from './client/ports.ts'
+import { Alarm, atMost, pauseAfter } from './group-clock.ts'
 import type { Remedy } from './group-errors.ts'
 import { GroupError, remedyFor, toFailure } from './group-errors.ts'
 import type { GroupMember } from './group-messages.ts'
 import { decodeAssignment, decodeMetadata, encodeAssignment, encodeMetadata, toAssignment } from './group-messages.ts'
 import type { GroupRequests, Joined } from './group-requests.ts'
 
-export interface GroupLogger {
-  info(message: string, fields?: object): void
-  warn(message: string, fields?: object): void
-}
-
 export interface MembershipOptions {
   readonly heartbeatMs: number
   /** How long `leave` may take when the coordinator does not answer. */
   readonly leaveTimeoutMs: number
-  readonly clock: GroupClock
+  readonly clock: Clock
   /** A number from 0 up to 1. */
   readonly random: () => number
-  readonly logger: GroupLogger
+  readonly logger: Logger
 }
 
 const LEAVE_ATTEMPTS = 3
@@ -104,8 +99,10 @@ class GroupMembership implements Coordinator {
         await this.#stay(seat)
         seat = undefined
       } catch (error) {
-        if (this.#isLeaving()) return
         const remedy = remedyForAny(error)
+        // Also when leaving: the name has to be given back.
+        if (remedy === 'identify' && error instanceof GroupError) this.#kafkaId = error.kafkaId ?? UNNAMED
+        if (this.#isLeaving()) return
         if (remedy === 'fail') {
           ports.onFailure(error instanceof GroupError ? toFailure(error) : toError(error))
           return
@@ -173,12 +170,9 @@ class GroupMembership implements Coordinator {
   }
 
   async #mend(error: Error, remedy: Remedy): Promise<void> {
-    const wasUnnamed = this.#kafkaId === UNNAMED
     if (remedy === 'anew') this.#kafkaId = UNNAMED
-    if (remedy === 'identify') this.#kafkaId = (error instanceof GroupError ? error.kafkaId : undefined) ?? UNNAMED
-    if (remedy === 'identify' && wasUnnamed && this.#kafkaId !== UNNAMED) return
     this.#failures++
-    if (remedy !== 'rejoin') this.#warn(error.message)
+    if (remedy === 'wait' || remedy === 'anew') this.#warn(error.message)
     const inVain = remedy === 'wait' ? this.#failures : this.#failures - 1
     if (inVain > 0) await this.#alarm.sleep(pauseAfter(inVain, this.#options.random()))
   }
@@ -198,7 +192,7 @@ class GroupMembership implements Coordinator {
           return
         }
       }
-      await pause(clock, pauseAfter(attempt, random()))
+      await new Alarm(clock).sleep(pauseAfter(attempt, random()))
     }
   }
 
