@@ -32,7 +32,8 @@ describe('what the topic of the log must be like', () => {
       `unclean.leader.election.enable is true and must be false: ${mend} unclean.leader.election.enable=false`,
       `min.insync.replicas is 1 and must be at least 2: ${mend} min.insync.replicas=2`,
       `max.message.bytes is 1048588 and must be at least 4194304: ${mend} max.message.bytes=4194304`,
-      `compression.type is zstd and must be producer (brokers then leave batches as they are): ${mend} compression.type=producer`,
+      'compression.type is zstd and must be producer (brokers then leave batches as they are): ' +
+        `${mend} compression.type=producer`,
     ])
   })
 

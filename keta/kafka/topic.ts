@@ -27,8 +27,8 @@ export interface CheckedTopic {
   readonly replication: number
 }
 
-const LEADER_DELAY_MS = 100
-const LEADER_ATTEMPTS = 100
+const NEWS_DELAY_MS = 100
+const NEWS_ATTEMPTS = 100
 const NEVER = new AbortController().signal
 
 /**
@@ -43,7 +43,7 @@ export async function ensureTopic(options: TopicOptions): Promise<CheckedTopic> 
   try {
     await admin.connect()
     if (!isThere) await create(admin, options)
-    const facts = await factsOf(admin, client, topic)
+    const facts = await untilKnown(options.clock, () => factsOf(admin, client, topic))
     const problems = topicProblems(facts, toolArguments(client.settings))
     if (problems.length > 0) {
       const message = `topic ${topic} could lose data as it is set up:\n${problems.map((line) => `  ${line}`).join('\n')}`
@@ -72,14 +72,18 @@ async function create(
     const reason = `there are ${brokers.length} brokers: kafka-reassign-partitions.sh can add copies later`
     logger.warn(`topic ${topic} has ${replicas} copies instead of ${replication}`, { reason })
   }
+  await untilKnown(clock, () => client.toLeader(topic, 'admin'))
+}
+
+/** For a while after its creation a topic is known to some brokers only. */
+async function untilKnown<Value>(clock: Clock, ask: () => Promise<Value>): Promise<Value> {
   for (let attempt = 1; ; attempt++) {
     try {
-      await client.toLeader(topic, 'admin')
-      return
+      return await ask()
     } catch (error) {
-      const isNew = error instanceof KafkaError && error.code === 'UNSETTLED'
-      if (!isNew || attempt === LEADER_ATTEMPTS) throw error
-      await pause(clock, LEADER_DELAY_MS, NEVER)
+      const isNew = toKafkaError(error, 'asking').code === 'UNSETTLED'
+      if (!isNew || attempt === NEWS_ATTEMPTS) throw error
+      await pause(clock, NEWS_DELAY_MS, NEVER)
     }
   }
 }
@@ -93,10 +97,11 @@ async function factsOf(admin: Admin, client: KafkaClient, name: string): Promise
     }),
     client.topic(name),
   ])
+  if (described === undefined) throw new KafkaError('UNSETTLED', `there is no topic ${name} any more, or not yet`)
   const first = metadata.topics[0]?.partitions[0]
   return {
     name,
-    partitions: described?.partitions ?? 0,
+    partitions: described.partitions,
     replication: first?.replicas.length ?? 0,
     configs: new Map(
       resources.flatMap(({ configEntries }) =>

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { expect } from 'chai'
 import { ensureKafka, startKafka, type KafkaCluster } from '../../../test-servers/kafka.ts'
 import { provideOrSkip } from '../../../test-servers/server.ts'
@@ -87,7 +88,5 @@ function credentials(mechanism: SaslCredentials['mechanism']): SaslCredentials {
 }
 
 function expectNoSecret(error: unknown, secret: string): void {
-  for (let at = error; at instanceof Error; at = at.cause) {
-    expect(`${at.message}${at.stack ?? ''}${JSON.stringify(at)}`).not.to.include(secret)
-  }
+  expect(inspect(error, { depth: Infinity, showHidden: true })).not.to.include(secret)
 }

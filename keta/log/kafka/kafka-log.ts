@@ -34,11 +34,12 @@ const BEYOND_END_PATIENCE_MS = 5000
 const DROP_ATTEMPTS = 20
 const ADMIN = 'admin'
 
-/** @throws KafkaError, also 'UNSAFE_TOPIC' when there is no such topic or it has several partitions */
+/** @throws KafkaError; 'UNSETTLED' also while there is no such topic, 'UNSAFE_TOPIC' if it has several partitions */
 export async function openKafkaLog(options: KafkaLogOptions): Promise<SharedLog> {
   const { client, topic } = options
   const [clusterId, found] = await Promise.all([client.clusterId(), client.topic(topic)])
-  if (found === undefined) throw new KafkaError('UNSAFE_TOPIC', `there is no topic ${topic}`)
+  // After its creation brokers learn of it one by one.
+  if (found === undefined) throw new KafkaError('UNSETTLED', `there is no topic ${topic}, or not yet`)
   if (found.partitions !== 1) {
     const message = `topic ${topic} has ${found.partitions} partitions; the log must have exactly one`
     throw new KafkaError('UNSAFE_TOPIC', message)

@@ -2,6 +2,7 @@
 import type { KafkaCluster } from '../../../test-servers/kafka.ts'
 import type { KafkaClient, KafkaClientSettings } from '../../kafka/client/client.ts'
 import { clientOf, newTopic, quietLogger, realClock } from '../../kafka/client/test-cluster.fixture.ts'
+import { untilReachable } from '../../kafka/client/until-reachable.ts'
 import { ensureTopic } from '../../kafka/topic.ts'
 import type { SharedLog } from '../log.ts'
 import { openKafkaLog } from './kafka-log.ts'
@@ -35,7 +36,7 @@ export async function logOn(cluster: KafkaCluster, settings: Partial<KafkaClient
     open: async () => {
       const client = newClient()
       const options = { client, topic, maxBatchBytes: maxMessageBytes, beyondEndPatienceMs: 300, ...ports }
-      const log = await openKafkaLog(options)
+      const log = await untilReachable(() => openKafkaLog(options), { ...ports, signal: new AbortController().signal })
       logs.push(log)
       return log
     },
