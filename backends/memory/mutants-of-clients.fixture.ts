@@ -62,6 +62,22 @@ export const FirstAddressOnly: Mutant = class extends MemoryPluginLocator {
   }
 }
 
+const dead = new Set<string>()
+
+/** Where nobody was once nobody is looked for again. */
+export const RemembersTheDead: Mutant = class extends MemoryPluginLocator {
+  protected override async connect(context: PluginContext, call: Call): Promise<StoreDriver> {
+    const endpoints = context.config['plugin.memory.endpoints'] ?? ''
+    if (dead.has(endpoints)) throw new CoordinationError('CONNECTION', `${endpoints} is dead`, { effect: 'none' })
+    try {
+      return await super.connect(context, call)
+    } catch (error) {
+      dead.add(endpoints)
+      throw error
+    }
+  }
+}
+
 /** Names are made fit for keys, and some then are one. */
 export const ClustersMeet: Mutant = class extends MemoryPluginLocator {
   protected override connect(context: PluginContext, call: Call): Promise<StoreDriver> {
@@ -80,13 +96,13 @@ export const SecondShutdownRejects: Mutant = class extends MemoryPluginLocator {
   }
 }
 
-/** What {@link LeavesTimers} has left in this process, which must end one day. */
-export const leftTimers: NodeJS.Timeout[] = []
+/** Longer than a case looks, but this process too must end one day. Milliseconds. */
+const LEFT_TIMER_MS = 30_000
 
 /** Each of them starts a timer, and none stops it. */
 export const LeavesTimers: Mutant = class extends MemoryPluginLocator {
   override async startup(configFile: string, host?: PluginHost, options?: OpOptions): Promise<void> {
-    leftTimers.push(setInterval(ANY_ERROR, 1_000))
+    setTimeout(ANY_ERROR, LEFT_TIMER_MS)
     await super.startup(configFile, host, options)
   }
 }

@@ -1,5 +1,5 @@
 /** Mutants that break what the store promises: sessions, seats, commits, versions, order. */
-import type { Entry, Version } from '../../spi/index.ts'
+import { type Entry, isCoordinationError, type Version } from '../../spi/index.ts'
 import type {
   Call,
   Commit,
@@ -96,6 +96,28 @@ export const LostWatchGap = mutantOfStore(
       }
     })(inner),
 )
+
+/** A watch that broke off is not begun again: whoever listens hears nothing more, and does not know. */
+export const WatchesOnce = mutantOfStore(
+  (inner) =>
+    new (class extends ForwardingAccess {
+      override async watch(query: WatchQuery, from: number, told: Told, signal: AbortSignal): Promise<never> {
+        try {
+          return await super.watch(query, from, told, signal)
+        } catch (error) {
+          if (!isCoordinationError(error, 'CONNECTION')) throw error
+          return aborted(signal)
+        }
+      }
+    })(inner),
+)
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
+    signal.throwIfAborted()
+  })
+}
 
 /** Versions are numbers of a key's own, which begin again when it is created again. */
 export const VersionsRestart = mutantOfStore(

@@ -12,13 +12,14 @@ export interface MutantSpecies {
 }
 
 /** What is wrong by a small part of the lease only: it must be more than what a busy machine adds. */
-const LONG_LEASES: Readonly<Record<string, number>> = { DeadlineFromTheReply: 2_400 }
+const LONG_LEASES: Readonly<Record<string, number>> = { DeadlineFromTheReply: 1_600 }
 
 const OF_THE_STORE: Readonly<Record<string, readonly string[]>> = {
   RenewsTheDead: ['X13', 'L11b', 'F8'],
   DeadlineTooLate: ['X9', 'G15', 'F2'],
   DeadlineFromTheReply: ['X9'],
   LostWatchGap: ['R15'],
+  WatchesOnce: ['F3'],
   VersionsRestart: ['S8'],
   TokensRestart: ['G5', 'X18', 'S23'],
   FenceIgnored: ['S23'],
@@ -76,6 +77,7 @@ const OF_CLIENTS: Readonly<Record<string, readonly string[]>> = {
   HopesForTheBest: ['E5'],
   ForgetsRejections: ['E5'],
   FirstAddressOnly: ['F7'],
+  RemembersTheDead: ['F6'],
   LossToldTwice: ['F8'],
 }
 

@@ -93,8 +93,8 @@ async function cutOff(given: Given, directions: readonly Direction[], delayMs = 
     const [from, until] = [waiter.events.length, leader.events.length]
     if (delayMs > 0) {
       leader.link.delay(delayMs, 0, 'to-client')
-      // for a renewal to be as slow
-      await sleep(given.T / 2 + delayMs)
+      // the first reply may have been under way already
+      for (const reply of ['a reply', 'a late reply']) await untilRenewed(given, leader, reply)
     }
     leader.link.blackHole(directions[round % directions.length] ?? 'both')
     // a store that hears renewals without being heard keeps the lease for one ttl more
@@ -106,6 +106,13 @@ async function cutOff(given: Given, directions: readonly Direction[], delayMs = 
     ;[leader, waiter] = [waiter, leader]
   }
   expectExclusiveTerms(parties, rounds + 1)
+}
+
+/** Right after it: a request that is under way would have the store count from later than the client does. */
+async function untilRenewed(given: Given, party: RemoteParty, reply: string): Promise<void> {
+  const deadline = await party.run<number>('sessionDeadline')
+  const isLater = async () => (await party.run<number>('sessionDeadline')) > deadline + given.T / 100
+  await given.until(`the session is renewed by ${reply}`, isLater, 2 * given.T)
 }
 
 type Sleep = (given: Given, leader: RemoteParty) => Promise<void>
