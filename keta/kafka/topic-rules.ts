@@ -39,11 +39,11 @@ export function configsToCreate(replication: number, given: ReadonlyMap<string, 
 }
 
 /** One line for each setting that is not as it must be: what it is, what it must be, the command that mends it. */
-export function topicProblems(topic: TopicFacts, tools: string): readonly string[] {
+export function topicProblems(topic: TopicFacts, tools: string, partitions = 1): readonly string[] {
   const problems: string[] = []
-  if (topic.partitions !== 1) {
+  if (topic.partitions !== partitions) {
     problems.push(
-      `partitions is ${topic.partitions} and must be 1, which cannot be changed: use another topic, or ` +
+      `partitions is ${topic.partitions} and must be ${partitions}, which cannot be changed: use another topic, or ` +
         `(if nothing needs this one) kafka-topics.sh ${tools} --delete --topic ${topic.name}`,
     )
   }

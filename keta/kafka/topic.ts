@@ -13,6 +13,8 @@ import { configsToCreate, topicProblems } from './topic-rules.ts'
 export interface TopicOptions {
   readonly client: KafkaClient
   readonly topic: string
+  /** Default 1. */
+  readonly partitions?: number
   /** Copies of each record, if there are as many brokers; only for a topic that is created. */
   readonly replication: number
   /** Further settings of a topic that is created. */
@@ -44,7 +46,7 @@ export async function ensureTopic(options: TopicOptions): Promise<CheckedTopic> 
     await admin.connect()
     if (!isThere) await create(admin, options)
     const facts = await untilKnown(options.clock, () => factsOf(admin, client, topic))
-    const problems = topicProblems(facts, toolArguments(client.settings))
+    const problems = topicProblems(facts, toolArguments(client.settings), options.partitions)
     if (problems.length > 0) {
       const message = `topic ${topic} could lose data as it is set up:\n${problems.map((line) => `  ${line}`).join('\n')}`
       throw new KafkaError('UNSAFE_TOPIC', message)
@@ -59,12 +61,12 @@ export async function ensureTopic(options: TopicOptions): Promise<CheckedTopic> 
 
 async function create(
   admin: Admin,
-  { client, topic, replication, configs, clock, logger }: TopicOptions,
+  { client, topic, partitions = 1, replication, configs, clock, logger }: TopicOptions,
 ): Promise<void> {
   const { brokers } = await admin.describeCluster()
   const replicas = Math.max(1, Math.min(replication, brokers.length))
   const configEntries = [...configsToCreate(replicas, configs)].map(([name, value]) => ({ name, value }))
-  const wanted = { topic, numPartitions: 1, replicationFactor: replicas, configEntries }
+  const wanted = { topic, numPartitions: partitions, replicationFactor: replicas, configEntries }
   // False if another node was faster. kafkajs' own wait for the leaders fails on clusters of several brokers.
   const isOurs = await admin.createTopics({ topics: [wanted], waitForLeaders: false })
   if (isOurs) logger.info(`created topic ${topic}`, { replication: replicas })
@@ -111,13 +113,13 @@ async function factsOf(admin: Admin, client: KafkaClient, name: string): Promise
   }
 }
 
-function explained(error: unknown, { client, topic, replication, configs }: TopicOptions): KafkaError {
+function explained(error: unknown, { client, topic, partitions = 1, replication, configs }: TopicOptions): KafkaError {
   if (error instanceof KafkaError) return error
   if (answeredError(error)?.endsWith('_AUTHORIZATION_FAILED') !== true) {
     return toKafkaError(error, `cannot check topic ${topic}`)
   }
   const settings = [...configsToCreate(replication, configs)].map(([name, value]) => ` --config ${name}=${value}`)
-  const command = `kafka-topics.sh ${toolArguments(client.settings)} --create --topic ${topic} --partitions 1`
+  const command = `kafka-topics.sh ${toolArguments(client.settings)} --create --topic ${topic} --partitions ${partitions}`
   const message =
     `no permission to create or describe topic ${topic} (${inWords(error)}): allow Create, Describe and DescribeConfigs ` +
     `on it, or make it with ${command} --replication-factor ${replication}${settings.join('')}`

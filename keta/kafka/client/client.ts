@@ -43,13 +43,13 @@ export interface KafkaClient {
   /** What the brokers know of a topic; undefined if there is none of that name. Never creates one. @throws KafkaError */
   topic(name: string): Promise<TopicDescription | undefined>
   /**
-   * A connection of its own for `use` ("produce", "fetch", "group") to the broker that leads the topic's partition 0;
+   * A connection of its own for `use` ("produce", "fetch", "group") to the broker that leads the topic's partition (0);
    * the same one again while it lives. Requests on one connection are answered in order, so a request that the broker
    * holds back (a fetch, a join) delays those behind it.
    * @param requestTimeoutMs of this connection, where it differs from that of the settings.
    * @throws KafkaError; 'UNSAFE_TOPIC' when the topic is not the one any more that this client saw first.
    */
-  toLeader(topic: string, use: string, requestTimeoutMs?: number): Promise<Connection>
+  toLeader(topic: string, use: string, requestTimeoutMs?: number, partition?: number): Promise<Connection>
   /** The same to the coordinator of a group. @throws KafkaError */
   toCoordinator(groupId: string, use: string, requestTimeoutMs?: number): Promise<Connection>
   /**

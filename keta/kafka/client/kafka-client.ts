@@ -64,9 +64,15 @@ class BrokerDirectory implements KafkaClient {
     }
   }
 
-  toLeader(topic: string, use: string, requestTimeoutMs = this.settings.requestTimeoutMs): Promise<Connection> {
-    const role = `leader of topic ${topic}`
-    const open = (): Promise<Connection> => this.#connectTo(role, requestTimeoutMs, () => this.#findLeader(topic))
+  toLeader(
+    topic: string,
+    use: string,
+    requestTimeoutMs = this.settings.requestTimeoutMs,
+    partition = 0,
+  ): Promise<Connection> {
+    const role = `leader of topic ${topic}${partition === 0 ? '' : `, partition ${partition}`}`
+    const find = (): Promise<BrokerAddress> => this.#findLeader(topic, partition)
+    const open = (): Promise<Connection> => this.#connectTo(role, requestTimeoutMs, find)
     return this.#shared(`${use} to the ${role}`, open)
   }
 
@@ -128,7 +134,7 @@ class BrokerDirectory implements KafkaClient {
     }
   }
 
-  async #findLeader(topic: string): Promise<BrokerAddress> {
+  async #findLeader(topic: string, index: number): Promise<BrokerAddress> {
     const doing = `cannot find the leader of topic ${topic}`
     const found = await this.#topic(topic)
     const first = this.#topicIds.get(topic) ?? found.topicId
@@ -137,7 +143,7 @@ class BrokerDirectory implements KafkaClient {
       const message = `topic ${topic} was deleted and made anew (its id was ${first} and is ${found.topicId} now)`
       throw new KafkaError('UNSAFE_TOPIC', message)
     }
-    const partition = found.partitions.find(({ partitionIndex }) => partitionIndex === 0)
+    const partition = found.partitions.find(({ partitionIndex }) => partitionIndex === index)
     const leader = found.brokers.find(({ nodeId }) => nodeId === partition?.leaderId)
     if (leader === undefined) throw new KafkaError('UNSETTLED', `${doing}: there is none at the moment`)
     return { host: leader.host, port: leader.port }

@@ -1,4 +1,4 @@
-/** The requests that the log is made of, each for partition 0 of one topic. Their errors: see `answeredError`. */
+/** The requests that the log is made of, each for one partition (0) of one topic. Their errors: see `answeredError`. */
 import type { Connection, Reader } from '@platformatic/kafka'
 import {
   deleteRecordsV2,
@@ -9,7 +9,6 @@ import {
   Writer,
 } from '@platformatic/kafka'
 
-const PARTITION = 0
 const ALL_IN_SYNC_REPLICAS = -1
 const CONSUMER = -1
 const READ_UNCOMMITTED = 0
@@ -20,7 +19,13 @@ const NONE = -1
 const NO_TAGS = 0
 
 /** Appends a record batch; returns the offset of its first record. */
-export function produce(connection: Connection, topic: string, batch: Buffer, timeoutMs: number): Promise<number> {
+export function produce(
+  connection: Connection,
+  topic: string,
+  batch: Buffer,
+  timeoutMs: number,
+  partition = 0,
+): Promise<number> {
   const request = (): Writer =>
     Writer.create()
       .appendString(null)
@@ -29,7 +34,7 @@ export function produce(connection: Connection, topic: string, batch: Buffer, ti
       .appendUnsignedVarInt(2)
       .appendString(topic)
       .appendUnsignedVarInt(2)
-      .appendInt32(PARTITION)
+      .appendInt32(partition)
       .appendUnsignedVarInt(batch.length + 1)
       .append(batch)
       .appendUnsignedInt8(NO_TAGS)
@@ -48,6 +53,7 @@ export function produce(connection: Connection, topic: string, batch: Buffer, ti
 export interface FetchRequest {
   /** In Kafka's own notation, as `KafkaClient.topic` gives it. */
   readonly topicId: string
+  readonly partition?: number
   readonly fromOffset: number
   /** How long the broker waits for records if it has none. */
   readonly maxWaitMs: number
@@ -64,7 +70,7 @@ export interface Fetched {
 
 export function fetch(
   connection: Connection,
-  { topicId, fromOffset, maxWaitMs, maxBytes }: FetchRequest,
+  { topicId, partition = 0, fromOffset, maxWaitMs, maxBytes }: FetchRequest,
 ): Promise<Fetched> {
   const request = (): Writer =>
     Writer.create()
@@ -78,7 +84,7 @@ export function fetch(
       .appendUnsignedVarInt(2)
       .append(Buffer.from(topicId, 'base64url'))
       .appendUnsignedVarInt(2)
-      .appendInt32(PARTITION)
+      .appendInt32(partition)
       .appendInt32(NONE)
       .appendInt64(BigInt(fromOffset))
       .appendInt32(NONE)
@@ -124,9 +130,14 @@ function refuse(errorCode: number): void {
 }
 
 /** The lowest offset held, or one past the highest durable one. */
-export async function listOffset(connection: Connection, topic: string, which: 'start' | 'end'): Promise<number> {
+export async function listOffset(
+  connection: Connection,
+  topic: string,
+  which: 'start' | 'end',
+  partition = 0,
+): Promise<number> {
   const timestamp = which === 'start' ? -2n : -1n
-  const partitions = [{ partitionIndex: PARTITION, currentLeaderEpoch: NONE, timestamp }]
+  const partitions = [{ partitionIndex: partition, currentLeaderEpoch: NONE, timestamp }]
   const { topics } = await listOffsetsV7.api.async(connection, CONSUMER, READ_UNCOMMITTED, [
     { name: topic, partitions },
   ])
@@ -141,8 +152,9 @@ export async function deleteRecords(
   topic: string,
   offset: number,
   timeoutMs: number,
+  partition = 0,
 ): Promise<number> {
-  const partitions = [{ partitionIndex: PARTITION, offset: BigInt(offset) }]
+  const partitions = [{ partitionIndex: partition, offset: BigInt(offset) }]
   const { topics } = await deleteRecordsV2.api.async(connection, [{ name: topic, partitions }], timeoutMs)
   const found = topics[0]?.partitions[0]
   if (found === undefined) throw new Error('the answer to a request to delete records is empty')
@@ -151,7 +163,7 @@ export async function deleteRecords(
 
 /** Bytes on the disk of the broker that is asked. */
 export async function partitionBytes(connection: Connection, topic: string): Promise<number> {
-  const { results } = await describeLogDirsV2.api.async(connection, [{ name: topic, partitions: [PARTITION] }])
+  const { results } = await describeLogDirsV2.api.async(connection, [{ name: topic, partitions: [0] }])
   const found = results.flatMap(({ topics }) => topics.flatMap(({ partitions }) => partitions))
   return found.reduce((sum, { partitionSize }) => sum + Number(partitionSize), 0)
 }
