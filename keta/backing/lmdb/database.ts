@@ -2,11 +2,15 @@
 import { mkdirSync } from 'node:fs'
 import type { Database as LmdbTable, RootDatabase } from 'lmdb'
 import { BackingError } from '../backing.ts'
+import { checkDatabaseFile } from './database-file.ts'
 
 type BinaryTable = LmdbTable<Buffer, Buffer>
 
 const BINARY = { keyEncoding: 'binary', encoding: 'binary' } as const
 const TABLES = ['meta', 'leases', 'versions', 'values'] as const
+
+/** Of a new database. A value that does not fit into half a page has pages of its own, so small pages waste more. */
+const PAGE_BYTES = 8192
 
 /** LMDB's own, which every environment has. */
 const META_PAGES = 2
@@ -48,11 +52,12 @@ export interface Database {
 
 /**
  * Opens the environment in `directory`, which is made, mode 0700, if need be.
- * @throws BackingError 'UNAVAILABLE'
+ * @throws BackingError 'CORRUPT', 'UNAVAILABLE'
  */
 export async function openDatabase(directory: string): Promise<Database> {
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 })
+    checkDatabaseFile(directory)
     // Only who chooses LMDB loads its native part.
     const { open } = await import('lmdb')
     const options = {
@@ -64,6 +69,7 @@ export async function openDatabase(directory: string): Promise<Database> {
       // Versions are read at random: what lies beside one is of another key.
       noReadAhead: true,
       maxDbs: TABLES.length,
+      pageSize: PAGE_BYTES,
     }
     const root: RootDatabase = open(options)
     const [meta, leases, versions, values] = TABLES.map((name) => root.openDB<Buffer, Buffer>({ name, ...BINARY }))
@@ -72,6 +78,7 @@ export async function openDatabase(directory: string): Promise<Database> {
     }
     return new LmdbDatabase(root, { meta, leases, versions, values })
   } catch (error) {
+    if (error instanceof BackingError) throw error
     throw new BackingError('UNAVAILABLE', `the LMDB database in ${directory} cannot be opened`, { cause: error })
   }
 }
