@@ -220,7 +220,8 @@ export class LmdbValues implements ValueStore, StateJournal, Place {
       await this.#database.commit(changesOf(batch))
       this.#committed(batch)
     } catch (cause) {
-      const message = 'the database of the state cannot be written to; what was acknowledged is in the log'
+      const message =
+        'the database of the state cannot be written to (is the device full?); the log has what is missing'
       this.#failure = new BackingError('WRITE_FAILED', message, { cause })
       this.#onFailure(this.#failure)
     } finally {
