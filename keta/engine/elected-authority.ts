@@ -87,7 +87,8 @@ export class ElectedAuthority implements Authority {
   ): Promise<Uint8Array | ForwardedAnswer> {
     const deadline = this.#ports.clock.now() + REQUEST_TIMEOUT_MS
     for (;;) {
-      if (this.reign !== undefined) {
+      const { reign } = this
+      if (reign !== undefined) {
         try {
           return await local()
         } catch (error) {
@@ -97,7 +98,7 @@ export class ElectedAuthority implements Authority {
       const { link } = this.leadership
       const answer = link === undefined ? undefined : await this.#forward(link, request, deadline)
       if (answer !== undefined) return answer
-      await this.#leaderOrRetry(deadline)
+      await this.#leaderOrRetry(deadline, reign)
     }
   }
 
@@ -123,8 +124,9 @@ export class ElectedAuthority implements Authority {
   async #readIndexRound(): Promise<void> {
     const deadline = this.#ports.clock.now() + REQUEST_TIMEOUT_MS
     for (;;) {
+      const { reign } = this
       if (await this.#isCurrent(deadline)) return
-      await this.#leaderOrRetry(deadline)
+      await this.#leaderOrRetry(deadline, reign)
     }
   }
 
@@ -149,12 +151,18 @@ export class ElectedAuthority implements Authority {
     }
   }
 
-  /** @throws RequestFailure NO_LEADER after the deadline, STOPPED */
-  async #leaderOrRetry(deadline: number): Promise<void> {
+  /**
+   * @param tried the reign under which it has just failed.
+   * @throws RequestFailure NO_LEADER after the deadline, STOPPED
+   */
+  async #leaderOrRetry(deadline: number, tried: Reign | undefined): Promise<void> {
     if (this.#stopped) throw new RequestFailure('STOPPED')
     const left = this.#left(deadline)
     if (left <= 0) throw new RequestFailure('NO_LEADER')
-    const wait = this.leadership.link === undefined ? left : Math.min(left, RETRY_MS)
+    // This node may have come to lead while another one was asked: nothing more is going to change then.
+    if (this.reign !== undefined && this.reign !== tried) return
+    const mayRetry = this.leadership.link !== undefined || tried !== undefined
+    const wait = mayRetry ? Math.min(left, RETRY_MS) : left
     await this.leadership.changedWithin(wait)
   }
 

@@ -25,8 +25,11 @@ const TAKE_OVER_MS = 2_000
 const STOP_PATIENCE_MS = 2_000
 /** Between two claims of a node that is told to lead and finds that another claimed first. */
 const RECLAIM_MS = 300
-/** A leader that the assignment does not know of yet has so long to announce itself. */
-const ANNOUNCE_MS = 1_000
+/**
+ * A leader that the assignment does not know of yet has so long to announce itself: one that has died in between is
+ * found by its silence, and a member that stands still can hold up a new assignment for its session's time.
+ */
+const ANNOUNCE_MS = 10_000
 
 /** Whoever claimed the current epoch. It may be dead. */
 export interface Leader extends Claimer {
@@ -77,6 +80,8 @@ export class Leadership {
   readonly #tail: Tail
   #assignment: Assignment | undefined
   #reign: Reign | undefined
+  /** Resolves when the last reign has nothing in flight any more. */
+  #ended: Promise<void> = Promise.resolve()
   /** Of a claim that is on its way; aborted when it is moot. */
   #claim: AbortController | undefined
   #ledEpoch = 0
@@ -227,7 +232,7 @@ export class Leadership {
     const { logger } = this.#ports
     const reign = this.#reign
     this.#reign = undefined
-    reign?.supersede()
+    if (reign !== undefined) this.#ended = reign.supersede()
     if (owner !== this.#owner) {
       this.#claim?.abort()
       logger.info(reign === undefined ? 'another node leads now' : 'this node leads no longer; another one does', {
@@ -302,6 +307,7 @@ export class Leadership {
 
   async #claimUntilLeading(signal: AbortSignal, released: number | undefined): Promise<void> {
     const { log, replica } = this.#ports
+    await this.#ended
     const { claimer: previous, position } = replica.state
     this.#tail.start()
     const record = RecordChain.claiming(position, this.#ports.owner).claim(this.#claimer(previous))

@@ -12,7 +12,6 @@ import { type Log, LogError } from '../log/log.ts'
 import type { Applied } from '../state/state.ts'
 import type { Outcome } from './api.ts'
 import { AutoCompactor } from './auto-compactor.ts'
-import { inBackground } from './background.ts'
 import { Flight } from './flight.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
 import type { AutoCompaction, Clock, EngineLogger, Timer } from './ports.ts'
@@ -142,13 +141,16 @@ export class Reign {
     this.#flight?.applied(seq, applied, replica.state.store.revision, replica.quota.hasRoomFor(NOTHING))
   }
 
-  /** A later claim was applied: nothing that is not applied by now ever will be. */
-  supersede(): void {
+  /**
+   * A later claim was applied: nothing that is not applied by now ever will be. Resolves when the log takes appends
+   * again.
+   */
+  supersede(): Promise<void> {
     this.#superseded = true
     this.#giveUp.abort()
     this.#flight?.void()
     this.#standDown()
-    inBackground(this.#proposer.stop(), 'stop of a proposer', this.#ports.logger)
+    return this.#proposer.stop()
   }
 
   /**
