@@ -1,0 +1,169 @@
+/** One seed: a cluster under faults and load, then mended, and judged. */
+import type { ClusterEngineOptions } from '../engine/ports.ts'
+import type { StateMachine } from '../state/state-machine.ts'
+import { onApplied } from './applied-hook.fixture.ts'
+import { Checks } from './checks.fixture.ts'
+import { Client, type ClientParts } from './client.fixture.ts'
+import { Cluster, isLag } from './cluster.fixture.ts'
+import { LeaseHolder } from './lease-holder.fixture.ts'
+import { Nemesis } from './nemesis.fixture.ts'
+import { Network } from './network.fixture.ts'
+import { put } from './operations.fixture.ts'
+import { Oracle } from './oracle.fixture.ts'
+import { heal, type Plan, planOf } from './plan.fixture.ts'
+import { SimulatedGroup } from './simulated-group.fixture.ts'
+import { Topic } from './topic.fixture.ts'
+import { Trace } from './trace.fixture.ts'
+import { Watcher } from './watcher.fixture.ts'
+import { type Process, World } from './world.fixture.ts'
+import { Writer } from './writer.fixture.ts'
+
+export interface RunOptions {
+  readonly seed: number
+  /** Takes the lines of a readable trace. */
+  readonly write?: (line: string) => void
+  /** Changes what the seed's plan is. */
+  readonly plan?: (plan: Plan) => Plan
+  /** Breaks something. */
+  readonly disturb?: (options: ClusterEngineOptions, process: Process) => ClusterEngineOptions
+}
+
+export interface RunResult {
+  readonly violation: string | undefined
+  readonly traceHash: number
+  readonly steps: number
+  readonly counts: Checks['counts']
+  readonly offsets: number
+}
+
+/** After everything was mended, the cluster must serve within so long. */
+const RECOVERY_MS = 40_000
+
+export function runSeed(options: RunOptions): RunResult {
+  const run = new Run(options)
+  const end = onApplied((machine) => run.applied(machine))
+  try {
+    run.simulate()
+  } finally {
+    end()
+  }
+  return run.result()
+}
+
+class Run {
+  readonly #world: World
+  readonly #plan: Plan
+  readonly #oracle: Oracle
+  readonly #checks: Checks
+  readonly #cluster: Cluster
+  readonly #nemesis: Nemesis
+  readonly #clients: ClientParts
+  readonly #watchers: readonly Watcher[]
+
+  constructor({ seed, write, plan = (drawn) => drawn, disturb = (given) => given }: RunOptions) {
+    const world = new World(seed, new Trace(write))
+    this.#world = world
+    this.#plan = plan(planOf(world.chance.branch('plan')))
+    world.note(() => `plan: ${JSON.stringify(this.#plan)}`)
+    const network = new Network()
+    this.#oracle = new Oracle((message) => world.violate(message))
+    const topic = new Topic(world, this.#plan.topic, (record) => this.#oracle.apply(record))
+    const group = new SimulatedGroup(world, network, this.#plan.group)
+    this.#checks = new Checks(world, this.#oracle)
+    const shared = { world, plan: this.#plan, network, topic, group }
+    this.#cluster = new Cluster({ ...shared, checks: this.#checks, isExpected: isLag, disturb })
+    this.#nemesis = new Nemesis({ ...shared, cluster: this.#cluster })
+    this.#clients = { world, cluster: this.#cluster, checks: this.#checks }
+    this.#watchers = numbered(this.#plan.watchers, (name) => new Watcher(this.#clients, this.#oracle, `w${name}`))
+  }
+
+  applied(machine: StateMachine): void {
+    const { current } = this.#world
+    if (machine === this.#oracle.machine || current === undefined) return
+    const running = this.#cluster.runOf(current)
+    if (running !== undefined) running.machine = machine
+    this.#checks.applied(current, machine)
+  }
+
+  simulate(): void {
+    const { nodes, writersPerNode, leaseHolders, thinkMs, durationMs, log } = this.#plan
+    for (const node of this.#cluster.nodes) this.#cluster.start(node)
+    for (const writer of numbered(nodes * writersPerNode, (name) => new Writer(this.#clients, name, thinkMs))) {
+      writer.start()
+    }
+    for (const holder of numbered(leaseHolders, (name) => new LeaseHolder(this.#clients, name))) holder.start()
+    for (const watcher of this.#watchers) watcher.start()
+    this.#nemesis.start()
+    this.#world.runUntil(durationMs)
+    const lateUntil = this.#world.now + (log.late > 0 ? log.lateMs : 0)
+    heal(this.#plan)
+    this.#nemesis.end()
+    this.#serveEverywhere()
+    this.#world.runUntil(Math.max(lateUntil, this.#world.now) + 1)
+    this.#converge()
+    this.#checks.finish()
+  }
+
+  result(): RunResult {
+    const { violation, steps, trace } = this.#world
+    return {
+      violation,
+      traceHash: trace.hash,
+      steps,
+      counts: this.#checks.counts,
+      offsets: this.#oracle.offset + 1,
+    }
+  }
+
+  /** Every node takes a write and answers a linearizable read. */
+  #serveEverywhere(): void {
+    const end = this.#world.now + RECOVERY_MS
+    const unserved = new Set(this.#cluster.nodes)
+    for (const node of this.#cluster.nodes) {
+      const client = new Client(this.#clients, `last ${node.number}`)
+      const served = this.#serve(client, node).then(() => unserved.delete(node))
+      served.catch((error: unknown) => this.#world.violate(String(error)))
+    }
+    this.#world.runUntil(end, () => unserved.size === 0)
+    if (unserved.size > 0) {
+      const names = [...unserved].map(({ number }) => `n${number}`).join()
+      this.#world.violate(`after ${RECOVERY_MS} ms without faults ${names} did not serve`)
+    }
+  }
+
+  async #serve(client: Client, node: Cluster['nodes'][number]): Promise<void> {
+    for (;;) {
+      client.move(node)
+      const written = await client.command(put('z', `last ${node.number} ${this.#world.now}`))
+      client.move(node)
+      const read = written.kind === 'answer' ? await client.read(false) : undefined
+      if (read !== undefined) return
+    }
+  }
+
+  /** All nodes come to hold what the log holds. */
+  #converge(): void {
+    const { machine } = this.#oracle
+    const { nodes } = this.#cluster
+    const isLevel = (): boolean =>
+      nodes.every(({ running }) => running?.machine?.position.offset === machine.position.offset)
+    this.#world.runUntil(this.#world.now + RECOVERY_MS, isLevel)
+    if (!isLevel()) this.#world.violate('the nodes do not come to hold the same')
+    for (const { number, running } of nodes) {
+      if (running?.machine !== undefined && contentOf(running.machine) !== contentOf(machine)) {
+        this.#world.violate(`n${number} holds something else than the log`)
+      }
+    }
+  }
+}
+
+/** What the digest in the log does not cover. */
+function contentOf({ leases, store, alarms }: StateMachine): string {
+  const held = [...leases.leases()].map((lease) => `${lease.id}/${lease.ttl}/${lease.sortedKeys().join()}`)
+  const history = `${store.hashKv(store.revision)} since ${store.compactRevision}`
+  return `${history} ${held.sort().join(' ')} ${alarms.list().length}`
+}
+
+function numbered<T>(count: number, make: (name: string) => T): readonly T[] {
+  return Array.from({ length: count }, (_, index) => make(String(index + 1)))
+}
