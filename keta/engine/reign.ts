@@ -228,8 +228,10 @@ export class Reign {
       if (error instanceof LogError && error.code === 'ABORTED') return false
       throw error
     }
-    const expected = replica.position.offset + 1
-    if (baseOffset === expected && !this.#superseded) {
+    const { offset, seq } = replica.position
+    const expected = offset + 1
+    // An earlier copy may have been read back meanwhile: then this one is a duplicate, however well it fits.
+    if (baseOffset === expected && seq === firstSeq - 1 && !this.#superseded) {
       this.#applyInPlace(batch, firstSeq, records, baseOffset)
       return true
     }
