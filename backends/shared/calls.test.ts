@@ -1,7 +1,8 @@
 import { expect } from 'chai'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { CoordinationError, type ErrorDetails, type ErrorCode, isCoordinationError } from '../../spi/index.ts'
+import { CoordinationError, type ErrorDetails, type ErrorCode } from '../../spi/index.ts'
 import { type ManualClock, makeManualClock } from '../memory/manual-clock.fixture.ts'
+import { caught } from './caught.fixture.ts'
 import { makeCalls } from './calls.ts'
 import { deferred } from './deferred.ts'
 import type { Call } from './driver.ts'
@@ -35,16 +36,6 @@ describe('calls to the driver', () => {
       count: 0,
     })
     return attempt
-  }
-
-  async function caught(promise: Promise<unknown>): Promise<CoordinationError> {
-    try {
-      await promise
-    } catch (error) {
-      if (isCoordinationError(error)) return error
-      throw error
-    }
-    throw new Error('it resolved')
   }
 
   /** Lets back-offs pass. */

@@ -6,7 +6,6 @@ import {
   API_VERSION,
   CoordinationError,
   defineConfig,
-  isCoordinationError,
   type Logger,
   parseConfig,
   type PluginContext,
@@ -15,6 +14,7 @@ import {
 } from '../../spi/index.ts'
 import { DirectAccess } from '../memory/access.ts'
 import { MemoryDriver } from '../memory/memory-driver.ts'
+import { caught } from './caught.fixture.ts'
 import { deferred } from './deferred.ts'
 import type { Call, StoreDriver } from './driver.ts'
 import { makeHost } from './faulty-store.fixture.ts'
@@ -64,16 +64,6 @@ describe('AbstractPluginLocator', () => {
     }
     opened.push(one)
     return driver
-  }
-
-  async function caught(call: Promise<unknown> | (() => unknown)): Promise<CoordinationError> {
-    try {
-      await (typeof call === 'function' ? call() : call)
-    } catch (error) {
-      if (isCoordinationError(error)) return error
-      throw error
-    }
-    throw new Error('it resolved')
   }
 
   it('starts, gives out its services, each once, with one session, and shuts down', async () => {

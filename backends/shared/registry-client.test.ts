@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { type CoordinationError, type Entry, isCoordinationError, type Storage } from '../../spi/index.ts'
+import { type Entry, isCoordinationError, type Storage } from '../../spi/index.ts'
+import { caught } from './caught.fixture.ts'
 import { deferred } from './deferred.ts'
 import type { Follow, FollowSink } from './driver.ts'
 import { type FaultyClient, makeFaultyClient, makeHost } from './faulty-store.fixture.ts'
@@ -102,16 +103,6 @@ describe('RegistryClient', () => {
         return before(what)
       },
     }
-  }
-
-  async function caught(promise: Promise<unknown>): Promise<CoordinationError> {
-    try {
-      await promise
-    } catch (error) {
-      if (isCoordinationError(error)) return error
-      throw error
-    }
-    throw new Error('it resolved')
   }
 
   describe('value listeners', () => {

@@ -4,13 +4,13 @@ import {
   type Capabilities,
   CoordinationError,
   type Entry,
-  isCoordinationError,
   modify,
   type Storage,
   type StorageOp,
   versionOf,
 } from '../../spi/index.ts'
 import type { StoreHost } from '../memory/store-host.ts'
+import { caught } from './caught.fixture.ts'
 import { deferred } from './deferred.ts'
 import { type CommitFault, type FaultyClient, makeFaultyClient, makeHost } from './faulty-store.fixture.ts'
 import { StorageClient } from './storage-client.ts'
@@ -36,16 +36,6 @@ describe('StorageClient', () => {
     const made = await makeFaultyClient(host, capabilities)
     clients.push(made)
     return made
-  }
-
-  async function caught(promise: Promise<unknown>): Promise<CoordinationError> {
-    try {
-      await promise
-    } catch (error) {
-      if (isCoordinationError(error)) return error
-      throw error
-    }
-    throw new Error('it resolved')
   }
 
   function faults(...all: CommitFault[]): void {
