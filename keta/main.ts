@@ -7,20 +7,24 @@ import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import { performance } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
+import { openClusterNode } from './cluster-node.ts'
 import { advertisedUrls, listeningUrls } from './config/addresses.ts'
 import { embeddedConfig, type EmbeddedOptions } from './config/embedded.ts'
 import type { Config } from './config/options.ts'
-import { retentionMs } from './config/values.ts'
+import { kafkaSettings } from './config/kafka.ts'
 import type { OpenedEngine } from './engine/api.ts'
 import { openEngine } from './engine/open-engine.ts'
-import type { AutoCompaction, ReplayProgress } from './engine/ports.ts'
-import { systemClock } from './engine/system-clock.ts'
+import type { ReplayProgress } from './engine/ports.ts'
 import { type DataDir, openDataDir } from './log/local/data-dir.ts'
 import { openLocalLog } from './log/local/local-log.ts'
 import { openSnapshotFiles } from './log/local/snapshot-files.ts'
 import type { Log } from './log/log.ts'
+import { engineOptions } from './node-options.ts'
 import { type Logger, silentLogger } from './observe/logger.ts'
 import { NodeReadiness } from './observe/readiness.ts'
+import { Opened } from './opened.ts'
+import { PEER_SERVICE } from './peer/protocol.ts'
+import { peerService } from './peer/service.ts'
 import { createServices } from './rpc/services.ts'
 import { createGrpcJsTransport } from './transport/grpc-js/grpc-js-transport.ts'
 import type { ListenAddress } from './transport/transport.ts'
@@ -54,22 +58,31 @@ export async function startKeta({ logger = silentLogger, ...given }: KetaOptions
 export interface NodePorts {
   readonly logger: Logger
   readonly onReplay?: (progress: ReplayProgress) => void
+  /** Gives the start up while it waits for Kafka. */
+  readonly signal?: AbortSignal
 }
 
+const NEVER = new AbortController().signal
+
 /** As `startKeta`, from a configuration that has been checked. */
-export async function startNode(config: Config, { logger, onReplay }: NodePorts): Promise<RunningKeta> {
+export async function startNode(config: Config, { logger, onReplay, signal = NEVER }: NodePorts): Promise<RunningKeta> {
   const startedAt = performance.now()
   const opened = new Opened(logger)
   try {
     const directory = openDataDir(config.dataDir)
     opened.add('release the data directory', () => directory.close())
-    const log = await openLog(config, directory, logger)
-    opened.add('close the log', () => log.close())
     let addresses: readonly ListenAddress[] = config.listenClientUrls
     const clientUrls = (): readonly string[] => advertisedUrls(config, addresses, hostname())
-    const engine = await openNodeEngine({ config, logger, directory, log, clientUrls, onReplay })
-    opened.add('stop the engine', () => engine.stop())
-    addresses = await serveClients(config, engine, logger, opened)
+    const readiness = new NodeReadiness()
+    const parts = { config, logger, directory, opened, clientUrls, onReplay }
+    const settings = kafkaSettings(config)
+    const engine =
+      settings === undefined
+        ? await openSoleNode(parts)
+        : await openClusterNode({ ...parts, settings, signal, onLeader: (id) => readiness.set(id !== 0n) })
+    addresses = await serveClients(config, engine, readiness, logger, opened)
+    opened.add('hand the lead over', () => engine.resign())
+    engine.join()
     logger.info('ready to serve client requests', {
       'listen-client-urls': listeningUrls(addresses),
       'advertise-client-urls': clientUrls(),
@@ -84,42 +97,38 @@ export async function startNode(config: Config, { logger, onReplay }: NodePorts)
   }
 }
 
+interface SoleNodeParts {
+  readonly config: Config
+  readonly logger: Logger
+  readonly directory: DataDir
+  readonly opened: Opened
+  readonly clientUrls: () => readonly string[]
+  readonly onReplay: NodePorts['onReplay']
+}
+
+async function openSoleNode(parts: SoleNodeParts): Promise<OpenedEngine> {
+  const { config, directory, logger, opened, clientUrls, onReplay } = parts
+  const { clusterId, logId, memberId, snapshotDirectory } = directory
+  directory.bindTo(undefined)
+  const log = await openLog(config, directory, logger)
+  opened.add('close the log', () => log.close())
+  const engine = await openEngine({
+    ...engineOptions(config, logger, onReplay),
+    identity: { clusterId, memberId, name: config.name },
+    clientUrls,
+    log,
+    snapshots: await openSnapshotFiles({ directory: snapshotDirectory, logId }),
+  })
+  opened.add('stop the engine', () => engine.stop())
+  return engine
+}
+
 function openLog({ segmentBytes }: Config, directory: DataDir, logger: Logger): Promise<Log> {
   return openLocalLog({
     directory: directory.logDirectory,
     logId: directory.logId,
     segmentBytes,
     warn: (cut) => logger.warn('cut an unfinished write off the end of the log: it was never acknowledged', cut),
-  })
-}
-
-interface NodeParts {
-  readonly logger: Logger
-  readonly config: Config
-  readonly directory: DataDir
-  readonly log: Log
-  readonly clientUrls: () => readonly string[]
-  readonly onReplay: NodePorts['onReplay']
-}
-
-async function openNodeEngine(parts: NodeParts): Promise<OpenedEngine> {
-  const { config, logger, directory, log, clientUrls, onReplay } = parts
-  const { clusterId, memberId, logId, snapshotDirectory } = directory
-  const identity = { clusterId, memberId, name: config.name }
-  return openEngine({
-    identity,
-    clientUrls,
-    log,
-    snapshots: await openSnapshotFiles({ directory: snapshotDirectory, logId }),
-    clock: systemClock,
-    random: randomBytes,
-    logger: logger.child({ part: 'engine' }),
-    quotaBytes: config.quotaBackendBytes,
-    maxRequestBytes: config.maxRequestBytes,
-    progressNotifyIntervalMs: config.watchProgressNotifyInterval,
-    snapshotLogBytes: config.snapshotLogBytes,
-    autoCompaction: autoCompactionOf(config),
-    ...(onReplay === undefined ? {} : { onReplay }),
   })
 }
 
@@ -133,39 +142,36 @@ const API_VERSION = '3.6.16'
 async function serveClients(
   config: Config,
   engine: OpenedEngine,
+  readiness: NodeReadiness,
   logger: Logger,
   opened: Opened,
 ): Promise<readonly ListenAddress[]> {
-  const readiness = new NodeReadiness()
   const maxMessageBytes = config.maxRequestBytes + REQUEST_OVERHEAD_BYTES
-  const services = createServices(engine, {
+  const onDefect = (error: unknown, method: string): void =>
+    logger.error('a defect made a request fail', { method, error })
+  const { table, peerHandler } = createServices(engine, {
     version: API_VERSION,
     readiness,
     random: randomBytes,
     maxTxnOps: config.maxTxnOps,
     watchFragmentBytes: maxMessageBytes,
   })
-  const transport = createGrpcJsTransport({
-    services,
+  const peers = peerService(peerHandler, {
+    onDefect: (error) => onDefect(error, PEER_SERVICE),
     maxRequestBytes: maxMessageBytes,
-    onDefect: (error, method) => logger.error('a defect made a request fail', { method, error }),
+  })
+  const transport = createGrpcJsTransport({
+    services: new Map([...table, [PEER_SERVICE, peers]]),
+    maxRequestBytes: maxMessageBytes,
+    onDefect,
   })
   const bound = await transport.listen(config.listenClientUrls)
   opened.add('stop serving clients', () => {
     readiness.set(false)
     return transport.close(config.shutdownGrace)
   })
-  readiness.set(true)
+  readiness.set(engine.status().leaderId !== 0n)
   return bound
-}
-
-function autoCompactionOf({ autoCompactionMode, autoCompactionRetention }: Config): AutoCompaction {
-  if (autoCompactionMode === 'revision') {
-    const retention = Number(autoCompactionRetention)
-    return retention === 0 ? { mode: 'off' } : { mode: 'revision', retention }
-  }
-  const period = retentionMs(autoCompactionRetention)
-  return period === 0 ? { mode: 'off' } : { mode: 'periodic', retentionMs: period }
 }
 
 function running(clientUrls: readonly string[], engine: OpenedEngine, opened: Opened): RunningKeta {
@@ -182,40 +188,5 @@ function running(clientUrls: readonly string[], engine: OpenedEngine, opened: Op
       await opened.closeAll()
       await stopped
     },
-  }
-}
-
-/** What has been opened, to be closed in the opposite order. */
-class Opened {
-  readonly #logger: Logger
-  readonly #closers: { readonly what: string; readonly close: () => void | Promise<void> }[] = []
-  #closing: Promise<Error | undefined> | undefined
-
-  constructor(logger: Logger) {
-    this.#logger = logger
-  }
-
-  /** @param what for the log, should it fail: "close the log". */
-  add(what: string, close: () => void | Promise<void>): void {
-    this.#closers.push({ what, close })
-  }
-
-  /** Closes everything, whatever fails on the way; resolves to the first failure. Idempotent. */
-  closeAll(): Promise<Error | undefined> {
-    this.#closing ??= this.#closeAll()
-    return this.#closing
-  }
-
-  async #closeAll(): Promise<Error | undefined> {
-    let first: Error | undefined
-    for (const { what, close } of this.#closers.reverse()) {
-      try {
-        await close()
-      } catch (error) {
-        this.#logger.error(`could not ${what}`, { error })
-        first ??= error instanceof Error ? error : new Error(String(error))
-      }
-    }
-    return first
   }
 }

@@ -1,0 +1,84 @@
+/** This project's own server as a cluster of several nodes on a real Kafka, each a process of its own. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { answersReads } from './etcd-ready.ts'
+import { ketaProgram } from './keta.ts'
+import { acceptsConnections, freePort } from './ports.ts'
+import { startProcessServer } from './process-server.ts'
+import type { TestServer } from './server.ts'
+
+export interface KetaClusterOptions {
+  /** Where each node finds Kafka; given its index, so that a test can put proxies between. */
+  readonly bootstrapServers: (index: number) => string
+  /** Default 3. */
+  readonly nodes?: number
+  /** Names the topics and the group: clusters that share a Kafka differ in it. */
+  readonly name?: string
+  /** What a node tells the others of its address, given the true one; default: that. */
+  readonly advertised?: (index: number, endpoint: string) => string | Promise<string>
+  /** Further flags, for all nodes or for each. */
+  readonly flags?: readonly string[] | ((index: number) => readonly string[])
+}
+
+export interface KetaCluster {
+  /** A node that is started again is ready when it listens: whether it can answer depends on the others. */
+  readonly nodes: readonly TestServer[]
+  readonly endpoints: readonly string[]
+  /** Resolves when every node answers linearizable reads. @throws after 30 s */
+  ready(): Promise<void>
+  /** As TestServer.stop, all of them. */
+  stop(): Promise<void>
+}
+
+const START_MS = 30_000
+
+export async function startKetaCluster(options: KetaClusterOptions): Promise<KetaCluster> {
+  const { nodes: count = 3, name = `test-${process.pid}-${Date.now().toString(36)}` } = options
+  const indexes = Array.from({ length: count }, (_, index) => index)
+  const started = await Promise.allSettled(indexes.map((index) => startNode(options, name, index)))
+  const nodes = started.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
+  const stop = async (): Promise<void> => {
+    await Promise.all(nodes.map((node) => node.stop()))
+  }
+  const endpoints = nodes.map(({ endpoint }) => endpoint)
+  const ready = (): Promise<void> => allAnswer(endpoints)
+  try {
+    for (const result of started) if (result.status === 'rejected') throw result.reason
+    await ready()
+  } catch (error) {
+    const logs = nodes.map((node) => `--- ${node.name}\n${node.log().slice(-3000)}`).join('\n')
+    await stop()
+    throw new Error(`the cluster did not start\n${logs}`, { cause: error })
+  }
+  return { nodes, endpoints, ready, stop }
+}
+
+async function startNode(options: KetaClusterOptions, name: string, index: number): Promise<TestServer> {
+  const endpoint = `127.0.0.1:${await freePort()}`
+  const advertised = (await options.advertised?.(index, endpoint)) ?? endpoint
+  const flags = typeof options.flags === 'function' ? options.flags(index) : (options.flags ?? [])
+  return startProcessServer({
+    name: `keta-n${index}`,
+    endpoint,
+    command: process.execPath,
+    arguments: (dataDir) => [
+      ...ketaProgram(),
+      ...['--name', `n${index}`, '--data-dir', dataDir],
+      ...['--listen-client-urls', `http://${endpoint}`, '--advertise-client-urls', `http://${advertised}`],
+      ...['--kafka-bootstrap-servers', options.bootstrapServers(index)],
+      ...['--kafka-topic', `${name}-log`, '--cluster-group-id', name],
+      ...flags,
+    ],
+    isReady: () => acceptsConnections(endpoint),
+    startTimeout: START_MS,
+  })
+}
+
+async function allAnswer(endpoints: readonly string[]): Promise<void> {
+  const deadline = performance.now() + START_MS
+  for (const endpoint of endpoints) {
+    while (!(await answersReads(endpoint))) {
+      if (performance.now() > deadline) throw new Error(`${endpoint} does not answer after ${START_MS} ms`)
+      await delay(50)
+    }
+  }
+}
