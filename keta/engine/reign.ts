@@ -130,8 +130,21 @@ export class Reign {
    */
   barrier(): Promise<void> | undefined {
     if (this.#ports.shared === undefined) return undefined
-    if (!this.#superseded && this.#ports.clock.now() < this.#readsUntil) return undefined
-    return this.#proposer.barrier()
+    if (!this.#holdsLease()) return this.#proposer.barrier()
+    return this.#flight === undefined ? undefined : this.#landing(this.#flight)
+  }
+
+  /**
+   * What is in flight may stand in the log, and another node may have read it there and answered with it before this
+   * one hears of it: a read by the lease must not be older.
+   */
+  async #landing(flight: Flight): Promise<void> {
+    await flight.over
+    if (!this.#holdsLease()) await this.#proposer.barrier()
+  }
+
+  #holdsLease(): boolean {
+    return !this.#superseded && this.#ports.clock.now() < this.#readsUntil
   }
 
   /** A record of this reign was applied while the log was read along. */
