@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { type Entry, isCoordinationError, type Storage } from '../../spi/index.ts'
+import { type Entry, type Storage } from '../../spi/index.ts'
 import { caught } from './caught.fixture.ts'
 import { deferred } from './deferred.ts'
 import type { Follow, FollowSink } from './driver.ts'
