@@ -14,6 +14,7 @@ import type { Applied } from '../state/state.ts'
 import type { Identity } from './api.ts'
 import { inBackground } from './background.ts'
 import type { Clock, ClusterTimes, EngineLogger, Timer } from './ports.ts'
+import { REQUEST_TIMEOUT_MS } from './proposer.ts'
 import { CLOCK_DRIFT, Reign, type ReignPorts } from './reign.ts'
 import type { Replica } from './replica.ts'
 import { sleep } from './sleep.ts'
@@ -86,6 +87,7 @@ export class Leadership {
   #claim: AbortController | undefined
   #ledEpoch = 0
   #link: LeaderLink | undefined
+  readonly #retired = new Map<PeerLink, Timer>()
   /** When the log last showed that somebody leads. */
   #lastHeard: number
   #silenceTimer: Timer | undefined
@@ -201,6 +203,10 @@ export class Leadership {
     await this.#reign?.stop(STOP_PATIENCE_MS)
     this.#reign = undefined
     this.#tail.stop()
+    for (const [link, timer] of this.#retired) {
+      timer.cancel()
+      link.close()
+    }
     this.#link?.link.close()
     this.#changed()
   }
@@ -395,7 +401,7 @@ export class Leadership {
     const { leader } = this
     const isOther = leader !== undefined && leader.memberId !== identity.memberId
     if (this.#link !== undefined && isOther && this.#link.epoch === leader.epoch) return
-    this.#link?.link.close()
+    if (this.#link !== undefined) this.#retire(this.#link.link)
     this.#link = undefined
     if (!isOther || this.#stopped) return
     const { memberId, epoch } = leader
@@ -405,6 +411,15 @@ export class Leadership {
       inBackground(coordinator.expel(memberId), 'expulsion of a dead leader', logger)
     })
     this.#link = { memberId, epoch, link }
+  }
+
+  /** A leader that was deposed still says what became of the requests that it was sent. */
+  #retire(link: PeerLink): void {
+    const timer = this.#ports.clock.setTimer(REQUEST_TIMEOUT_MS, () => {
+      this.#retired.delete(link)
+      link.close()
+    })
+    this.#retired.set(link, timer)
   }
 
   /** A leader shows in the log that it lives; one that does not, and does not answer either, is taken for dead. */
