@@ -36,7 +36,7 @@ const mayImport = {
     'proto/',
   ],
   proto: [],
-  config: ['../spi/node/properties.ts'],
+  config: ['../spi/node/properties.ts', 'kafka/client/client.ts'],
   observe: [],
 }
 

@@ -46,6 +46,11 @@ export function isUnspecified(host: string): boolean {
   return host === '0.0.0.0' || host === '::'
 }
 
+/** Whether only this machine can reach a server that listens on `host`. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d+){3}$/.test(host)
+}
+
 function parseUrl(text: string): ClientUrl {
   const parts = URL_PARTS.exec(text)
   if (parts === null) throw new InvalidValue(text === '' ? 'an element of the list is empty' : `${text} is not a URL`)

@@ -1,7 +1,8 @@
 /** The configuration of a server inside another program. */
 import { expect } from 'chai'
 import { advertisedUrls, listeningUrls } from './addresses.ts'
-import { ConfigurationError, embeddedConfig } from './embedded.ts'
+import { ConfigurationError } from './configuration-error.ts'
+import { embeddedConfig } from './embedded.ts'
 import { OPTIONS } from './options.ts'
 
 describe('the configuration of an embedded server', () => {

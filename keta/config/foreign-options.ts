@@ -1,31 +1,16 @@
 /**
  * Names that are not options of this server but stand in the flags and files of those it takes the place of: etcd's
  * that are about its consensus protocol or its storage, and Java Keta's. Some mean nothing here and only earn a
- * warning. Others ask for what this version does not have (TLS, Kafka): to go on without would serve plain text or lose
- * data, so the start is refused.
+ * warning. Others ask for what this version does not have (TLS, authentication): to go on without would serve plain text
+ * or anybody, so the start is refused.
  */
-
-export interface ForeignOption {
-  /** Name as it is written; a trailing `*` stands for anything. */
-  readonly name: string
-  readonly from: 'etcd' | 'Java Keta'
-  readonly treatment: 'ignored' | 'refused'
-  /** Why, and for a refusal what to do instead. */
-  readonly reason: string
-  /** Values that ask for nothing: accepted in silence. */
-  readonly harmless?: readonly string[]
-  /** Its value is never printed. */
-  readonly secret?: boolean
-  /** On the command line it takes no value of its own (`--flag` or `--flag=true`). */
-  readonly boolean?: boolean
-}
+import { type ForeignOption, java } from './foreign-option.ts'
+import { KAFKACACHE } from './foreign-kafkacache.ts'
 
 const NO_PEERS = 'there is no raft protocol here: the log decides what the order is'
 const OWN_STORAGE = 'the storage is not bbolt and has no such setting'
 const NO_TLS =
   'TLS is not part of this version; remove it to serve plain text, for instance behind a proxy that terminates TLS'
-const NO_KAFKA = 'the Kafka log is not part of this version; remove the key to run on the embedded local log'
-const WITHOUT_KAFKA = 'it has a meaning only with the Kafka log'
 const NO_AUTH = 'authentication is not part of this version'
 const NO_HTTP = 'the HTTP endpoints are not part of this version'
 const NO_TRACING = 'tracing is not part of this version'
@@ -82,19 +67,15 @@ export const FOREIGN_OPTIONS: readonly ForeignOption[] = [
   ...etcd('refused', NO_TLS, ['client-transport-security.*'], ['false']),
   ...etcd('ignored', 'TLS is not part of this version', ['tls-min-version tls-max-version self-signed-cert-validity']),
   ...etcdBooleans('refused', NO_TLS, ['auto-tls client-cert-auth']),
-  java({ name: 'kafkacache.bootstrap.servers', treatment: 'refused', reason: NO_KAFKA }),
-  java({ name: 'kafkacache.sasl.jaas.config', treatment: 'ignored', reason: WITHOUT_KAFKA, secret: true }),
-  java({ name: 'kafkacache.*', treatment: 'ignored', reason: WITHOUT_KAFKA }),
-  java({ name: 'cluster.group.id', treatment: 'ignored', reason: WITHOUT_KAFKA }),
-  java({ name: 'leader.eligibility', treatment: 'ignored', reason: WITHOUT_KAFKA }),
+  ...KAFKACACHE,
   java({ name: 'ssl.client.authentication', treatment: 'refused', reason: NO_TLS, harmless: ['NONE'] }),
-  java({ name: 'ssl.keystore.password', treatment: 'refused', reason: NO_TLS, secret: true }),
-  java({ name: 'ssl.key.password', treatment: 'refused', reason: NO_TLS, secret: true }),
-  java({ name: 'ssl.truststore.password', treatment: 'refused', reason: NO_TLS, secret: true }),
+  java({ name: 'ssl.keystore.password', treatment: 'refused', reason: NO_TLS }),
+  java({ name: 'ssl.key.password', treatment: 'refused', reason: NO_TLS }),
+  java({ name: 'ssl.truststore.password', treatment: 'refused', reason: NO_TLS }),
   java({ name: 'ssl.*', treatment: 'refused', reason: NO_TLS }),
   java({ name: 'token.type', treatment: 'refused', reason: `${NO_AUTH}; remove it`, harmless: ['simple'] }),
   java({ name: 'token.*', treatment: 'ignored', reason: NO_AUTH }),
-  java({ name: 'debug', treatment: 'ignored', reason: 'it has no meaning; see log-level' }),
+  java({ name: 'debug', treatment: 'ignored', reason: 'it has no meaning; see log-level', harmless: ['false'] }),
 ]
 
 /** The first entry that the name matches. */
@@ -125,8 +106,4 @@ function etcd(
 
 function etcdBooleans(treatment: Treatment, reason: string, names: readonly string[]): readonly ForeignOption[] {
   return etcd(treatment, reason, names, ['false']).map((option) => ({ ...option, boolean: true }))
-}
-
-function java(option: Omit<ForeignOption, 'from'>): ForeignOption {
-  return { ...option, from: 'Java Keta' }
 }

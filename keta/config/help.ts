@@ -1,5 +1,6 @@
 /** The text of `keta --help`, from the option table. */
-import { allOptions, environmentNames, type Option } from './options.ts'
+import type { Option } from './option.ts'
+import { allOptions, environmentNames } from './options.ts'
 import { wrap } from './wrap.ts'
 
 const WIDTH = 100

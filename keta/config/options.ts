@@ -2,6 +2,9 @@
  * The option table: the one place where an option is written down. The readers of command line, environment and files,
  * `--help`, the sample files, docs/configuration.md and the log line with the effective configuration all come from it.
  */
+import { CLUSTER_OPTIONS } from './cluster-options.ts'
+import { KAFKA_OPTIONS } from './kafka-options.ts'
+import { type Option, option } from './option.ts'
 import {
   advertisedUrlsKind,
   bytesKind,
@@ -11,32 +14,15 @@ import {
   listenUrlsKind,
   retentionKind,
   textKind,
-  type ValueKind,
 } from './values.ts'
 
-export type Section = 'Member' | 'Limits' | 'Storage' | 'Watch' | 'Logging' | 'Shutdown'
-
-export interface Option<T> {
-  /** The name on the command line and in files; KETA_ and the name in capitals in the environment. */
-  readonly flag: string
-  readonly section: Section
-  readonly kind: ValueKind<T>
-  /** Text as a user would write it. `${name}` stands for the value of --name. */
-  readonly default: string
-  /** What an empty default means, in words. */
-  readonly defaultMeans?: string
-  /** The default where a .properties file is given, if Java Keta's differs. */
-  readonly propertiesDefault?: string
-  /** One or two sentences. The first stands in the sample files. */
-  readonly help: string
-  /** etcd has an option of this name and meaning: ETCD_… is read too if KETA_… is not set. */
-  readonly sameAsEtcd: boolean
-  /** Older names that etcd still takes on the command line. */
-  readonly flagAliases?: readonly string[]
-  /** Java Keta's name for it in a .properties file. */
-  readonly property?: string
-  /** Its value is never printed. */
-  readonly secret?: boolean
+/** KCache's backing caches that this server does not have, and which of its own takes their place. */
+const NEAREST_CACHES: Readonly<Record<string, 'memory' | 'lmdb'>> = {
+  rocksdb: 'lmdb',
+  bdbje: 'lmdb',
+  mapdb: 'lmdb',
+  rdbms: 'lmdb',
+  caffeine: 'memory',
 }
 
 const MINUTE_MS = 60_000
@@ -130,6 +116,19 @@ export const OPTIONS = {
     help: 'Size from which a file of the log gets no further records. What snapshots cover is deleted by whole files.',
     sameAsEtcd: false,
   }),
+  backingCache: option({
+    flag: 'backing-cache',
+    section: 'Storage',
+    kind: choiceKind(['memory', 'lmdb'], NEAREST_CACHES),
+    default: 'memory',
+    help:
+      'Where a node keeps its state. lmdb: in a file under --data-dir, which may be larger than the memory, and which ' +
+      'the next start begins from. It is a copy of what the log says and can be deleted.',
+    sameAsEtcd: false,
+    property: 'kafkacache.backing.cache',
+    remark: (text) =>
+      Object.hasOwn(NEAREST_CACHES, text) ? `there is no ${text} here; ${NEAREST_CACHES[text]} is used` : undefined,
+  }),
   autoCompactionMode: option({
     flag: 'auto-compaction-mode',
     section: 'Storage',
@@ -157,6 +156,8 @@ export const OPTIONS = {
     sameAsEtcd: true,
     flagAliases: ['experimental-watch-progress-notify-interval'],
   }),
+  ...CLUSTER_OPTIONS,
+  ...KAFKA_OPTIONS,
   logLevel: option({
     flag: 'log-level',
     section: 'Logging',
@@ -208,7 +209,3 @@ export function environmentName(flag: string): string {
 
 /** Command-line names of the configuration file: etcd's and a short one. KETA_CONFIG_FILE in the environment. */
 export const CONFIG_FILE_FLAGS: readonly string[] = ['config-file', 'config']
-
-function option<T>(definition: Option<T>): Option<T> {
-  return definition
-}

@@ -1,7 +1,9 @@
 /** docs/configuration.md, from the option table. */
-import { FOREIGN_OPTIONS, type ForeignOption } from './foreign-options.ts'
+import type { ForeignOption } from './foreign-option.ts'
+import { FOREIGN_OPTIONS } from './foreign-options.ts'
 import { defaultText } from './help.ts'
-import { allOptions, environmentNames, type Option } from './options.ts'
+import type { Option } from './option.ts'
+import { allOptions, environmentNames } from './options.ts'
 
 const HEAD = `# Configuration
 

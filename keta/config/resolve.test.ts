@@ -104,19 +104,6 @@ describe('the configuration', () => {
     expect(config([file('e.yaml', '')]).listenClientUrls[0]?.href).to.equal('http://127.0.0.1:2379')
   })
 
-  it("refuses to run without Kafka where Java Keta's file asks for Kafka", () => {
-    const path = file(
-      'k.properties',
-      'listeners=http://0.0.0.0:2379\nkafkacache.bootstrap.servers=localhost:9092\nkafkacache.group.id=1\n',
-    )
-    const { problems, resolved } = read([path])
-    expect(resolved).to.equal(undefined)
-    expect(problems).to.deep.equal([
-      'k.properties:2: kafkacache.bootstrap.servers: the Kafka log is not part of this version; ' +
-        'remove the key to run on the embedded local log',
-    ])
-  })
-
   const plainText: [string, string[], Environment][] = [
     ['an https listener', ['--listen-client-urls=https://127.0.0.1:2379'], {}],
     ['--cert-file', ['--cert-file', 'x'], {}],
@@ -182,7 +169,7 @@ describe('the configuration', () => {
     [
       'a retention that does not fit its mode',
       ['--auto-compaction-mode=revision', '--auto-compaction-retention=1h'],
-      'auto-compaction-retention: expected a whole number of revisions, because auto-compaction-mode is revision',
+      '--auto-compaction-retention: expected a whole number of revisions, because auto-compaction-mode is revision',
     ],
   ]
   for (const [what, words, problem] of wrong) {

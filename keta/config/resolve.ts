@@ -4,15 +4,18 @@
  */
 import { type CommandName, readCommandLine } from './command-line.ts'
 import { configFileOf, type Environment, readEnvironment } from './environment.ts'
+import { crossChecks, type Wording } from './cross-checks.ts'
+import { defaultOf } from './defaults.ts'
+import { gatherEntries } from './entries.ts'
 import { type FileFormat, formatOf, readConfigFile } from './file.ts'
 import { asksForSomething, findForeign, FOREIGN_OPTIONS } from './foreign-options.ts'
+import { type ReadFile, readWholeFile } from './files.ts'
 import { InvalidValue } from './invalid-value.ts'
+import { tlsSettings } from './kafka-tls.ts'
 import { nearest } from './nearest.ts'
-import { allOptions, type Config, type Option, type OptionKey, OPTIONS } from './options.ts'
+import { MASK, type Option, propertyName } from './option.ts'
+import { allOptions, type Config, type OptionKey, OPTIONS } from './options.ts'
 import type { Problem, Reading, Setting } from './setting.ts'
-
-/** What stands for the value of a secret wherever settings are printed. */
-export const MASK = '***'
 
 export interface EffectiveOption {
   readonly flag: string
@@ -47,56 +50,80 @@ export function readInvocation(words: readonly string[], environment: Environmen
   }
 }
 
-/** @param readings by precedence, the strongest first. */
+/**
+ * @param given by precedence, the strongest first.
+ * @param readFile reads what the options name: certificates, keys.
+ */
 export function resolve(
-  readings: readonly Reading[],
+  given: readonly Reading[],
   format: FileFormat | undefined,
+  readFile: ReadFile = readWholeFile,
 ): Pick<Invocation, 'resolved' | 'problems' | 'warnings'> {
+  const readings = given.map((reading) => ({ ...reading, settings: gatherEntries(reading.settings, format) }))
   const problems = readings.flatMap((reading) => reading.problems)
   const warnings = readings.flatMap((reading) => reading.warnings)
   const foreign = readings.flatMap((reading) => judgeOthers(reading.settings, format, problems))
   warnings.push(...describeIgnored(foreign))
 
   const values: Partial<Record<OptionKey, unknown>> = {}
+  const chosenOf = new Map<OptionKey, Setting>()
+  const altered = new Set<OptionKey>()
+  const texts = new Map<string, string>()
   const effective: EffectiveOption[] = []
   for (const [key, option] of allOptions()) {
     const chosen = readings.map((reading) => chooseSetting(option, reading.settings, format, problems)).find(Boolean)
-    const outcome = valueOf(option, chosen, format, values)
+    if (chosen !== undefined) chosenOf.set(key, chosen)
+    const byDefault = defaultOf(option, format, texts)
+    const written = textOf(option, chosen, byDefault)
+    if (written !== byDefault) altered.add(key)
+    const outcome = valueOf(option, chosen, written)
     if (typeof outcome === 'string') {
       problems.push(outcome)
       continue
     }
     values[key] = outcome.value
+    const remark = option.remark?.(written)
+    if (remark !== undefined) warnings.push(`${placeOf(chosen, option.flag)}: ${remark}`)
     const text = option.kind.format(outcome.value)
-    effective.push({ flag: option.flag, value: option.secret === true ? MASK : text, source: outcome.source })
+    texts.set(option.flag, text)
+    const shown = option.secret === true && text !== '' ? MASK : text
+    effective.push({ flag: option.flag, value: shown, source: outcome.source })
   }
-  if (!retentionFitsMode(values as Partial<Config>)) {
-    problems.push(
-      'auto-compaction-retention: expected a whole number of revisions, because auto-compaction-mode is revision',
-    )
-  }
+  const wording = wordingFor(chosenOf, altered, format)
+  const findings = crossChecks(values as Partial<Config>, wording)
+  warnings.push(...findings.warnings)
+  problems.push(...findings.problems)
   // Every key has got a value of its kind unless there is a problem.
-  const resolved = problems.length === 0 ? { config: values as unknown as Config, effective, warnings } : undefined
+  const config = values as unknown as Config
+  if (problems.length === 0) {
+    problems.push(...tlsSettings(config, readFile).problems.map(({ key, problem }) => `${wording.at(key)}: ${problem}`))
+  }
+  const resolved = problems.length === 0 ? { config, effective, warnings } : undefined
   return { resolved, problems, warnings }
 }
 
-function retentionFitsMode({ autoCompactionMode: mode, autoCompactionRetention: retention }: Partial<Config>): boolean {
-  return mode !== 'revision' || retention === undefined || /^\d+$/.test(retention)
+function wordingFor(
+  chosenOf: ReadonlyMap<OptionKey, Setting>,
+  altered: ReadonlySet<OptionKey>,
+  format: FileFormat | undefined,
+): Wording {
+  const name = (key: OptionKey): string => {
+    const option: Option<unknown> = OPTIONS[key]
+    return chosenOf.get(key)?.name ?? (format === 'properties' ? propertyName(option) : option.flag)
+  }
+  return { name, at: (key) => placeOf(chosenOf.get(key), name(key)), isAltered: (key) => altered.has(key) }
 }
 
-/** The text that the default has where nothing was set. */
-function defaultOf(option: Option<unknown>, format: FileFormat | undefined, name: unknown): string {
-  const text = format === 'properties' ? (option.propertiesDefault ?? option.default) : option.default
-  return text.replace('${name}', String(name))
+/** A sample file shows the default, which may stand for a text that depends on other options. */
+function textOf(option: Option<unknown>, chosen: Setting | undefined, byDefault: string): string {
+  return chosen === undefined || chosen.value === option.default ? byDefault : chosen.value
 }
 
 function valueOf(
   option: Option<unknown>,
   chosen: Setting | undefined,
-  format: FileFormat | undefined,
-  values: Partial<Record<OptionKey, unknown>>,
+  text: string,
 ): { readonly value: unknown; readonly source: string } | Problem {
-  const text = chosen?.value ?? defaultOf(option, format, values.name ?? OPTIONS.name.default)
   try {
     return { value: option.kind.parse(text), source: chosen?.where ?? 'default' }
   } catch (error) {
@@ -108,7 +135,7 @@ function valueOf(
 
 /** "--max-txn-ops", "keta.yaml:3: max-txn-ops", "KETA_MAX_TXN_OPS". */
 function placeOf(setting: Setting | undefined, flag: string): string {
-  if (setting === undefined) return `default of --${flag}`
+  if (setting === undefined) return flag
   return setting.source === 'file' ? `${setting.where}: ${setting.name}` : setting.where
 }
 

@@ -3,18 +3,14 @@
  * its default.
  */
 import { defaultText } from './help.ts'
-import { allOptions, type Option } from './options.ts'
+import { type Option, propertyName } from './option.ts'
+import { allOptions } from './options.ts'
 import { wrap } from './wrap.ts'
 
 const WIDTH = 98
 
 const PROPERTIES_HEAD = `# Configuration of Keta: bin/keta-start config/keta.properties
 # Every option stands here; those that are commented out show their default. Names as in Java Keta's files work too.
-`
-
-const PROPERTIES_KAFKA = `
-# Where Kafka is. The Kafka log is not part of this version: while this is set, the server refuses to start.
-#kafkacache.bootstrap.servers=localhost:9092
 `
 
 const YAML_HEAD = `# Configuration of Keta: bin/keta-start config/keta.yaml
@@ -25,11 +21,11 @@ const YAML_HEAD = `# Configuration of Keta: bin/keta-start config/keta.yaml
 export function sampleProperties(): string {
   let text = PROPERTIES_HEAD
   text += sections((option) => {
-    const name = option.property ?? option.flag
+    const name = propertyName(option)
     const value = option.propertiesDefault ?? option.default
     return `${comment(option)}${option.property === 'listeners' ? '' : '#'}${name}=${value}\n`
   })
-  return text + PROPERTIES_KAFKA
+  return text
 }
 
 export function sampleYaml(): string {

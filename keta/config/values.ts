@@ -38,6 +38,13 @@ export function choiceKind<const C extends string>(
   }
 }
 
+export const booleanKind: ValueKind<boolean> = {
+  name: 'true|false',
+  expected: 'true or false',
+  parse: (text) => (text === 'true' ? true : text === 'false' ? false : invalid()),
+  format: String,
+}
+
 export function integerKind(minimum: number, maximum: number): ValueKind<number> {
   return {
     name: 'integer',
@@ -88,12 +95,12 @@ type DurationUnit = keyof typeof MILLISECONDS_OF
 
 /** Durations in milliseconds: "10m", "1h30m", "500ms". A bare number counts in `bareUnit`. */
 export function durationKind(bareUnit: DurationUnit, minimumMs: number, maximumMs: number): ValueKind<number> {
-  const range = `from ${formatDuration(minimumMs)} to ${formatDuration(maximumMs)}`
+  const range = `from ${durationText(minimumMs)} to ${durationText(maximumMs)}`
   return {
     name: 'duration',
     expected: `a duration such as 500ms, 10s or 1h30m, ${range}; a bare number is in ${bareUnit}`,
     parse: (text) => within(parseDuration(text, bareUnit), minimumMs, maximumMs),
-    format: formatDuration,
+    format: durationText,
   }
 }
 
@@ -107,8 +114,8 @@ function parseDuration(text: string, bareUnit: DurationUnit): number {
   return total
 }
 
-/** "1h30m"; a fraction of a millisecond stays a fraction. */
-function formatDuration(milliseconds: number): string {
+/** As `durationKind` reads it: "1h30m"; a fraction of a millisecond stays a fraction. */
+export function durationText(milliseconds: number): string {
   if (milliseconds === 0) return '0s'
   let rest = milliseconds
   let text = ''
