@@ -41,10 +41,11 @@ export class Nemesis {
 
   /** Everything is mended. */
   end(): void {
-    const { network, cluster, world } = this.#parts
+    const { network, cluster, group, world } = this.#parts
     world.note(() => 'everything is mended')
     this.#isOver = true
     network.heal()
+    group.mend()
     for (const node of cluster.nodes) {
       node.running?.process.resume()
       cluster.start(node)

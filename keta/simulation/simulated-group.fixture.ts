@@ -26,6 +26,8 @@ interface Member {
   deadline: number
   /** What it said when it joined the round under way. */
   joined: MemberInfo | undefined
+  /** The newest assignment that it was given. */
+  given: Assignment | undefined
 }
 
 export class SimulatedGroup {
@@ -95,6 +97,7 @@ export class SimulatedGroup {
     this.#world.note(() => 'group: forgotten')
     this.#members.clear()
     this.#generation = 0
+    this.#last = undefined
     this.#isRoundOpen = false
   }
 
@@ -106,7 +109,10 @@ export class SimulatedGroup {
     const told = this.#chance.pick(members)
     const leader = this.#chance.pick(infos).memberId
     this.#world.note(() => `group: n${told.process.node} is told that ${leader} should lead`)
-    this.#deliver(told, { generation: generation + this.#chance.below(2), leader, members: infos, refused: [] })
+    const lie = { generation: generation + this.#chance.below(2), leader, members: infos, refused: [] }
+    this.#world.schedule(this.#chance.between(0, this.#faults.delayMs), told.process, 'lie', () => {
+      told.ports.onAssignment(lie)
+    })
   }
 
   #heard(process: Process, ports: CoordinatorPorts): void {
@@ -115,9 +121,11 @@ export class SimulatedGroup {
     const known = this.#members.get(process.id)
     if (known !== undefined) {
       known.deadline = deadline
+      // What was lost on its way is asked for again.
+      if (!this.#isRoundOpen && this.#last !== undefined && known.given !== this.#last) this.#deliver(known, this.#last)
       return
     }
-    this.#members.set(process.id, { process, ports, deadline, joined: undefined })
+    this.#members.set(process.id, { process, ports, deadline, joined: undefined, given: undefined })
     this.#rebalance(`n${process.node} joins`)
   }
 
@@ -186,11 +194,19 @@ export class SimulatedGroup {
     for (const member of members) this.#deliver(member, assignment)
   }
 
-  #deliver({ process, ports }: Member, assignment: Assignment): void {
+  /** Nobody is misled any more. */
+  mend(): void {
+    this.#rebalance('everything is mended')
+  }
+
+  #deliver(member: Member, assignment: Assignment): void {
+    const { process, ports } = member
     const { delayMs, late, lateMs } = this.#faults
     const delay = this.#chance.happens(late) ? this.#chance.between(0, lateMs) : this.#chance.between(0, delayMs)
     this.#world.schedule(delay, process, 'assignment', () => {
-      if (this.#network.reachesGroup(process.node)) ports.onAssignment(assignment)
+      if (!this.#network.reachesGroup(process.node)) return
+      member.given = assignment
+      ports.onAssignment(assignment)
     })
   }
 
