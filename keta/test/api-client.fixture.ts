@@ -25,16 +25,28 @@ export interface MessageStream {
   close(): void
 }
 
+export interface ApiClientOptions {
+  /** Of one call. Default 30 s. */
+  readonly deadlineMs?: number
+  /** The longest pause before a server that was not there is tried again. Default: up to two minutes. */
+  readonly reconnectMs?: number
+}
+
 export class ApiClient {
   readonly #client: InstanceType<typeof GenericClient>
+  readonly #deadlineMs: number
 
   /** @param endpoint 'host:port' */
-  constructor(endpoint: string) {
+  constructor(endpoint: string, { deadlineMs = DEADLINE_MS, reconnectMs }: ApiClientOptions = {}) {
+    this.#deadlineMs = deadlineMs
     this.#client = new GenericClient(endpoint, credentials.createInsecure(), {
       'grpc.max_receive_message_length': -1,
       'grpc.max_send_message_length': -1,
       // Connections are otherwise shared by the whole process, with their pauses between attempts to connect.
       'grpc.use_local_subchannel_pool': 1,
+      ...(reconnectMs === undefined
+        ? {}
+        : { 'grpc.initial_reconnect_backoff_ms': reconnectMs, 'grpc.max_reconnect_backoff_ms': reconnectMs }),
     })
   }
 
@@ -50,7 +62,7 @@ export class ApiClient {
   /** @throws ServiceError */
   raw(path: string, bytes: Buffer): Promise<Buffer> {
     return new Promise((resolve, reject) => {
-      const deadline = Date.now() + DEADLINE_MS
+      const deadline = Date.now() + this.#deadlineMs
       this.#client.makeUnaryRequest(path, asIs, asIs, bytes, { deadline }, (error, answer) => {
         if (error !== null) reject(error)
         else resolve(answer ?? Buffer.alloc(0))

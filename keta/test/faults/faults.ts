@@ -1,0 +1,153 @@
+/** What can go wrong, each as one disturbance from its beginning to its end. */
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Weather } from '../../../conformance/kit/proxy.ts'
+import { Maintenance } from '../../proto/gen/etcdserverpb/rpc_pb.js'
+import { ApiClient } from '../api-client.fixture.ts'
+import type { Random } from '../differential/random.ts'
+import { type FaultCluster, TIMES } from './fault-cluster.ts'
+
+/** Disturbs, waits, and mends what it has done. The cluster may need a while after that. */
+export type Fault = (cluster: FaultCluster, random: Random) => Promise<void>
+
+const ROLLING_GAP_MS = 500
+
+/** By name. */
+export const FAULTS: Readonly<Record<string, Fault>> = {
+  'the leader is killed': killed((cluster) => cluster.leader()),
+  'a follower is killed': killed(follower),
+  'a follower loses its disk': async (cluster, random) => {
+    await cluster.startCold(nodeAt(cluster, await follower(cluster, random)))
+  },
+  'the leader stands still for less than it is given': async (cluster, random) => {
+    await paused(cluster, await cluster.leader(), 0.1 * TIMES.silenceMs + random.below(TIMES.silenceMs))
+  },
+  'the leader stands still until another one leads': async (cluster, random) => {
+    await paused(cluster, await cluster.leader(), TIMES.sessionMs + TIMES.silenceMs + 1_000 + random.below(2_000))
+  },
+  'a follower stands still': async (cluster, random) => {
+    await paused(cluster, await follower(cluster, random), 500 + random.below(2 * TIMES.sessionMs))
+  },
+  'the broker of the log is killed': async (cluster, random) => {
+    const broker = brokerAt(cluster, (await cluster.leadingBroker()) ?? random.below(3))
+    await broker.kill()
+    await delay(500 + random.below(2_000))
+    await broker.restart()
+  },
+  'the broker of the log stands still': async (cluster, random) => {
+    const broker = brokerAt(cluster, (await cluster.leadingBroker()) ?? random.below(3))
+    broker.pause()
+    await delay(300 + random.below(4_000))
+    broker.resume()
+  },
+  'the leader cannot reach the brokers': cutOff({ refuses: true }),
+  'nothing comes through between the leader and the brokers': cutOff({ blocked: 'both' }),
+  'the leader hears nothing from the brokers': cutOff({ blocked: 'to-client' }),
+  'the brokers hear nothing from the leader': cutOff({ blocked: 'to-server' }),
+  'one broker is out of reach for the leader': async (cluster, random) => {
+    const weather = random.pick<Partial<Weather>>([{ refuses: true }, { blocked: 'both' }])
+    const [node, broker] = [await cluster.leader(), (await cluster.leadingBroker()) ?? random.below(3)]
+    await disturbed(cluster, random, () => cluster.links.set(weather, node, broker))
+  },
+  'the ways to the brokers are slow': async (cluster, random) => {
+    const weather = { delayMs: 20 + random.below(300), jitterMs: 20 }
+    await disturbed(cluster, random, () => everyNode(cluster, (node) => cluster.links.set(weather, node)))
+  },
+  'connections to the brokers break': async (cluster, random) => {
+    await disturbed(cluster, random, () => everyNode(cluster, (node) => cluster.links.set({ resetChance: 0.03 }, node)))
+  },
+  'the nodes cannot reach the leader': async (cluster, random) => {
+    const weather = random.pick<Partial<Weather>>([{ refuses: true }, { blocked: 'both' }, { blocked: 'to-client' }])
+    const leader = await cluster.leader()
+    await disturbed(cluster, random, () => cluster.setPeerWeather(weather, leader))
+  },
+  'connections between the nodes break': async (cluster, random) => {
+    await disturbed(cluster, random, () =>
+      everyNode(cluster, (node) => cluster.setPeerWeather({ resetChance: 0.05, delayMs: 20 }, node)),
+    )
+  },
+  'the leader is cut off from everything': async (cluster, random) => {
+    const leader = await cluster.leader()
+    await disturbed(cluster, random, () => {
+      cluster.links.set({ blocked: 'both' }, leader)
+      cluster.setPeerWeather({ blocked: 'both' }, leader)
+    })
+  },
+  'the lead is moved': async (cluster, random) => {
+    const [from, to] = [await cluster.leader(), await follower(cluster, random)]
+    await moveLead(cluster, from, to).catch(() => undefined)
+  },
+  'all nodes are restarted, one after another': async (cluster) => {
+    for (const node of cluster.nodes) {
+      await node.restart()
+      await delay(ROLLING_GAP_MS)
+    }
+  },
+  'all nodes are killed at once': async (cluster) => {
+    await Promise.all(cluster.nodes.map((node) => node.kill()))
+    await Promise.all(cluster.nodes.map((node) => node.restart()))
+  },
+}
+
+/** Asks the node that leads to let another one lead. @throws ServiceError */
+export async function moveLead(cluster: FaultCluster, from: number, to: number): Promise<void> {
+  const [leader, target] = [from, to].map((index) => new ApiClient(nodeAt(cluster, index).endpoint))
+  if (leader === undefined || target === undefined) throw new RangeError('there is no such node')
+  try {
+    const { header } = await target.call(Maintenance.method.status, {})
+    await leader.call(Maintenance.method.moveLeader, { targetID: header?.memberId ?? 0n })
+  } finally {
+    leader.close()
+    target.close()
+  }
+}
+
+export function nodeAt({ nodes }: FaultCluster, index: number): FaultCluster['nodes'][number] {
+  const node = nodes[index]
+  if (node === undefined) throw new RangeError(`there is no node ${index}`)
+  return node
+}
+
+/** Any of those that do not lead. */
+export async function follower(cluster: FaultCluster, random: Random): Promise<number> {
+  const leader = await cluster.leader()
+  return (leader + 1 + random.below(cluster.nodes.length - 1)) % cluster.nodes.length
+}
+
+function killed(choose: (cluster: FaultCluster, random: Random) => Promise<number>): Fault {
+  return async (cluster, random) => {
+    const node = nodeAt(cluster, await choose(cluster, random))
+    await node.kill()
+    await delay(random.below(2_000))
+    await node.restart()
+  }
+}
+
+function cutOff(weather: Partial<Weather>): Fault {
+  return async (cluster, random) => {
+    const leader = await cluster.leader()
+    await disturbed(cluster, random, () => cluster.links.set(weather, leader))
+  }
+}
+
+async function paused(cluster: FaultCluster, index: number, ms: number): Promise<void> {
+  const node = nodeAt(cluster, index)
+  node.pause()
+  await delay(ms)
+  node.resume()
+}
+
+async function disturbed(cluster: FaultCluster, random: Random, begin: () => void): Promise<void> {
+  begin()
+  await delay(500 + random.below(TIMES.sessionMs + 3_000))
+  cluster.healNetwork()
+}
+
+function everyNode({ nodes }: FaultCluster, action: (node: number) => void): void {
+  for (const index of nodes.keys()) action(index)
+}
+
+function brokerAt({ kafka }: FaultCluster, index: number): FaultCluster['nodes'][number] {
+  const broker = kafka.brokers[index]
+  if (broker === undefined) throw new RangeError(`there is no broker ${index}`)
+  return broker
+}
