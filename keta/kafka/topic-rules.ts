@@ -22,7 +22,7 @@ interface ConfigRule {
   readonly allows: (value: string) => boolean
 }
 
-/** The configs to create a topic with; what the user gives wins, and is judged afterwards like that of any other topic. */
+/** The configs to create a topic with; what the user gives wins, and is judged as that of any other topic is. */
 export function configsToCreate(replication: number, given: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
   return new Map([
     ['cleanup.policy', 'delete'],

@@ -48,8 +48,8 @@ export async function ensureTopic(options: TopicOptions): Promise<CheckedTopic> 
     const facts = await untilKnown(options.clock, () => factsOf(admin, client, topic))
     const problems = topicProblems(facts, toolArguments(client.settings), options.partitions)
     if (problems.length > 0) {
-      const message = `topic ${topic} could lose data as it is set up:\n${problems.map((line) => `  ${line}`).join('\n')}`
-      throw new KafkaError('UNSAFE_TOPIC', message)
+      const lines = problems.map((line) => `\n  ${line}`).join('')
+      throw new KafkaError('UNSAFE_TOPIC', `topic ${topic} could lose data as it is set up:${lines}`)
     }
     return { maxMessageBytes: Number(facts.configs.get('max.message.bytes')), replication: facts.replication }
   } catch (error) {
@@ -119,10 +119,11 @@ function explained(error: unknown, { client, topic, partitions = 1, replication,
     return toKafkaError(error, `cannot check topic ${topic}`)
   }
   const settings = [...configsToCreate(replication, configs)].map(([name, value]) => ` --config ${name}=${value}`)
-  const command = `kafka-topics.sh ${toolArguments(client.settings)} --create --topic ${topic} --partitions ${partitions}`
+  const tools = toolArguments(client.settings)
+  const command = `kafka-topics.sh ${tools} --create --topic ${topic} --partitions ${partitions}`
   const message =
-    `no permission to create or describe topic ${topic} (${inWords(error)}): allow Create, Describe and DescribeConfigs ` +
-    `on it, or make it with ${command} --replication-factor ${replication}${settings.join('')}`
+    `no permission to create or describe topic ${topic} (${inWords(error)}): allow Create, Describe and ` +
+    `DescribeConfigs on it, or make it with ${command} --replication-factor ${replication}${settings.join('')}`
   return new KafkaError('NOT_AUTHORISED', message, { cause: error })
 }
 

@@ -30,8 +30,8 @@ export interface Log {
    * log more than once; the receipt is that of the copy that was acknowledged.
    * @param signal gives the append up: the promise rejects with 'ABORTED'.
    * @throws LogError 'APPEND_FAILED': whether the batch is in the log is not known; the adapter accepts no further
-   *   append (its `cause` is a LogError 'NO_SPACE' when the device is full). 'ABORTED': whether the batch is or will yet
-   *   be in the log is not known, not even after another append. 'REFUSED': it is not in the log and never will be.
+   *   append (its `cause` is a LogError 'NO_SPACE' when the device is full). 'ABORTED': whether the batch is or will
+   *   yet be in the log is not known, not even after another append. 'REFUSED': it is not in the log and never will be.
    *   'APPEND_IN_FLIGHT': refused, the one in flight goes on. 'CLOSED'. RangeError: an empty batch, or one larger than
    *   the adapter holds; nothing was written.
    */

@@ -1,6 +1,6 @@
 /**
- * What every log that several nodes share must do beyond `log-suite.ts`. An adapter's own test calls `describeSharedLog`
- * with a way to open handles on one fresh log.
+ * What every log that several nodes share must do beyond `log-suite.ts`. An adapter's own test calls
+ * `describeSharedLog` with a way to open handles on one fresh log.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'

@@ -40,7 +40,7 @@ export interface KafkaClient {
   readonly settings: KafkaClientSettings
   /** Kafka's own id of the cluster. @throws KafkaError */
   clusterId(): Promise<string>
-  /** What the brokers know of a topic; undefined if there is none of that name. Never creates one. @throws KafkaError */
+  /** What the brokers know of a topic; undefined if there is none of that name. Creates none. @throws KafkaError */
   topic(name: string): Promise<TopicDescription | undefined>
   /**
    * A connection of its own for `use` ("produce", "fetch", "group") to the broker that leads the topic's partition (0);

@@ -11,6 +11,8 @@ describe('the Kafka client', () => {
   /** Ports of the brokers that accept connections. */
   let up: Set<number>
   let leader: number
+  /** What a broker answers that knows better than the others. */
+  let leaderByAsked: Map<number, number>
   let topicUuid: string
   let opened: number[]
   let client: KafkaClient
@@ -18,6 +20,7 @@ describe('the Kafka client', () => {
   beforeEach(() => {
     up = new Set([1, 2])
     leader = 2
+    leaderByAsked = new Map()
     topicUuid = '00000000-0000-0000-0000-000000000001'
     opened = []
     const settings = {
@@ -29,18 +32,20 @@ describe('the Kafka client', () => {
     client = createKafkaClient(settings, (address) => {
       if (!up.has(address.port)) return Promise.reject(new Error(`connect ECONNREFUSED ${address.port}`))
       opened.push(address.port)
-      return Promise.resolve(new ScriptedConnection(answer, address))
+      return Promise.resolve(new ScriptedConnection(answeredBy(address), address))
     })
   })
 
-  function answer(request: ScriptedRequest): void {
-    if (request.key === METADATA) request.answer(metadata())
-    else request.refuse('UNSUPPORTED_VERSION')
+  function answeredBy({ port }: BrokerAddress): (request: ScriptedRequest) => void {
+    return (request) => {
+      if (request.key === METADATA) request.answer(metadata(port))
+      else request.refuse('UNSUPPORTED_VERSION')
+    }
   }
 
-  function metadata(): unknown {
-    const partitions = [{ partitionIndex: 0, leaderId: leader }]
-    const brokers = [...up].map((port) => ({ nodeId: port, ...broker(port) }))
+  function metadata(asked: number): unknown {
+    const partitions = [{ partitionIndex: 0, leaderId: leaderByAsked.get(asked) ?? leader }]
+    const brokers = [1, 2, 3].map((port) => ({ nodeId: port, ...broker(port) }))
     return { clusterId: 'cluster', brokers, topics: [{ name: 'log', topicId: topicUuid, partitions }] }
   }
 
@@ -79,13 +84,31 @@ describe('the Kafka client', () => {
     up = new Set([2])
     expect(await client.clusterId()).to.equal('cluster')
     up = new Set()
-    client.distrust(await client.toLeader('log', 'x').catch(() => new ScriptedConnection(answer, broker(2))))
+    client.distrust(
+      await client.toLeader('log', 'x').catch(() => new ScriptedConnection(answeredBy(broker(2)), broker(2))),
+    )
     const failure = await failureOf(client.clusterId())
     expect(failure.code).to.equal('UNREACHABLE')
     expect(failure.message).to.include('broker:1: connect ECONNREFUSED 1')
     expect(failure.message).to.include('broker:2: connect ECONNREFUSED 2')
     expect(failure.message).not.to.include('secret-word')
   })
+
+  it('does not believe for ever a broker that points to one that is gone', async () => {
+    leader = 3
+    const stale = client.toLeader('log', 'produce')
+    expect((await failureOf(stale)).code).to.equal('UNREACHABLE')
+    leaderByAsked = new Map([[2, 2]])
+    const attempts = [await outcome(), await outcome(), await outcome()]
+    expect(attempts).to.include('connected')
+  })
+
+  async function outcome(): Promise<string> {
+    return client.toLeader('log', 'produce').then(
+      () => 'connected',
+      () => 'failed',
+    )
+  }
 
   it('says that there is no leader at the moment', async () => {
     leader = -1

@@ -41,6 +41,8 @@ class BrokerDirectory implements KafkaClient {
   #answered: BrokerAddress | undefined
   /** The broker that was doubted last is asked last. */
   #doubted: BrokerAddress | undefined
+  /** Grows with each doubt: a broker that is cut off from the others would give the same old answer for ever. */
+  #doubts = 0
   readonly #closing = new AbortController()
 
   constructor(settings: KafkaClientSettings, open: OpenConnection) {
@@ -87,16 +89,21 @@ class BrokerDirectory implements KafkaClient {
     const { host, port } = connection
     this.#places.clear()
     this.#giveUp(connection)
-    if (host === undefined || port === undefined) return
-    this.#doubted = { host, port }
-    const control = this.#shares.get(controlOf(this.#doubted))?.connection
-    if (control !== undefined) this.#giveUp(control)
+    if (host !== undefined && port !== undefined) this.#doubt({ host, port })
   }
 
   close(): Promise<void> {
     this.#closing.abort()
     for (const connection of [...this.#living]) this.#giveUp(connection)
     return Promise.resolve()
+  }
+
+  #doubt(address: BrokerAddress): void {
+    this.#doubts++
+    this.#doubted = address
+    this.#answered = undefined
+    const control = this.#shares.get(controlOf(address))?.connection
+    if (control !== undefined) this.#giveUp(control)
   }
 
   #isClosed(): boolean {
@@ -130,6 +137,7 @@ class BrokerDirectory implements KafkaClient {
       return await this.#connect(address, requestTimeoutMs)
     } catch (error) {
       this.#places.delete(role)
+      this.#doubt(address)
       throw toKafkaError(error, `cannot connect to the ${role} at ${inText(address)}`)
     }
   }
@@ -197,11 +205,14 @@ class BrokerDirectory implements KafkaClient {
   /** The one that answered last comes first, the one that was doubted last comes last. */
   #candidates(): readonly BrokerAddress[] {
     const known = [...this.#brokers, ...this.settings.bootstrapServers]
-    const ordered = this.#answered === undefined ? known : [this.#answered, ...known]
-    const distinct = [...new Map(ordered.map((address) => [inText(address), address])).values()]
-    const doubted = this.#doubted
-    const isDoubted = (address: BrokerAddress): boolean => doubted !== undefined && isSame(address, doubted)
-    return [...distinct.filter((address) => !isDoubted(address)), ...distinct.filter(isDoubted)]
+    const distinct = [...new Map(known.map((address) => [inText(address), address])).values()]
+    const turn = this.#doubts % distinct.length
+    const inTurn = [...distinct.slice(turn), ...distinct.slice(0, turn)]
+    const rank = (address: BrokerAddress): number => {
+      if (isSame(address, this.#answered)) return 0
+      return isSame(address, this.#doubted) ? 2 : 1
+    }
+    return inTurn.sort((a, b) => rank(a) - rank(b))
   }
 
   async #connect(address: BrokerAddress, requestTimeoutMs: number): Promise<Connection> {
@@ -246,8 +257,8 @@ function controlOf(address: BrokerAddress): string {
   return `questions to ${inText(address)}`
 }
 
-function isSame(a: BrokerAddress, b: BrokerAddress): boolean {
-  return a.host === b.host && a.port === b.port
+function isSame(a: BrokerAddress, b: BrokerAddress | undefined): boolean {
+  return a.host === b?.host && a.port === b.port
 }
 
 function inText({ host, port }: BrokerAddress): string {

@@ -27,7 +27,7 @@ const UNCOUNTED_BYTES = 12
 const MAGIC = 2
 const COMPRESSION_BITS = 0b111
 const CONTROL_BIT = 0b10_0000
-/** "None": the broker puts its own time there if the topic says so. The batch then has the same bytes at every sending. */
+/** "None": the broker puts its own time there if the topic says so. A batch has the same bytes at every sending. */
 const NO_TIMESTAMP = -1n
 /** Zigzag of -1: no key. */
 const NULL_KEY = 1

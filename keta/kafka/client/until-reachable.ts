@@ -7,7 +7,7 @@ import { Trouble } from './trouble.ts'
 const LONGEST_DELAY_MS = 2000
 
 /**
- * The outcome of `attempt`, made again while it fails with 'UNREACHABLE' or 'UNSETTLED'; the log tells what is waited for.
+ * The outcome of `attempt`, made again while it fails with 'UNREACHABLE' or 'UNSETTLED'; the log tells what for.
  * @throws whatever else `attempt` throws, at once; its last error when the signal is aborted.
  */
 export async function untilReachable<Value>(

@@ -107,6 +107,14 @@ describe('an append to Kafka', () => {
     expect(await appended).to.equal('REFUSED')
   })
 
+  it('may have landed at a broker that led when it was sent and did not when it answered', async () => {
+    const appended = append()
+    ;(await next()).refuse('NOT_LEADER_OR_FOLLOWER')
+    ;(await next()).refuse('TOPIC_AUTHORIZATION_FAILED')
+    ;(await next()).answer(at(6))
+    expect(await appended).to.equal(6)
+  })
+
   it('is refused for certain if the topic is another one before anything was sent', async () => {
     client.failures.push(new KafkaError('UNSAFE_TOPIC', 'made anew'))
     expect(await codeOf(append())).to.equal('REFUSED')

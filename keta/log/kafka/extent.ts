@@ -25,7 +25,7 @@ export class Extent {
     return this.#sizeBytes
   }
 
-  /** The records from one offset to the other are in the log; those not counted yet count with their share of the bytes. */
+  /** The records between the offsets are in the log; those not counted yet count with their share of the bytes. */
   holds(fromOffset: number, endOffset: number, bytes: number): void {
     this.ends(endOffset)
     if (endOffset <= this.#sizedTo) return

@@ -107,6 +107,23 @@ describe('reading from Kafka', () => {
     expect(await lasting).to.equal('CORRUPT')
   })
 
+  it('asks anew who leads after a long silence: a broker that is cut off may go on answering', async () => {
+    for (let at = 0; at < 60_000; at += 500) {
+      const fetched = fetcher.next(0, true)
+      await clock.advance(500)
+      sent.shift()?.answer(answerWith(Buffer.alloc(0)))
+      await fetched
+    }
+    expect(client.connections).to.equal(4)
+    for (let at = 0; at < 60_000; at += 500) {
+      const fetched = fetcher.next(0, true)
+      await clock.advance(500)
+      sent.shift()?.answer(answerWith(encodeBatch([Buffer.from('tick')])))
+      await fetched
+    }
+    expect(client.connections).to.be.at.most(5)
+  })
+
   it('says when reading is not permitted', async () => {
     const fetched = codeOf(fetcher.next(0, true))
     ;(await next()).refuse('TOPIC_AUTHORIZATION_FAILED')

@@ -23,8 +23,8 @@ export interface FetcherOptions {
   readonly clock: Clock
   readonly logger: Logger
   /**
-   * How long an offset beyond the end is not believed, in milliseconds: after a change of the leader the new one may not
-   * know yet how far the old one had got.
+   * How long an offset beyond the end is not believed, in milliseconds: after a change of the leader the new one may
+   * not know yet how far the old one had got.
    */
   readonly beyondEndPatienceMs: number
   /** Called for every answer, before its records are handed on. */
@@ -39,6 +39,8 @@ export interface FetchedValues extends DecodedBatches {
 
 const MAX_BYTES = 8 * 1024 * 1024
 const WAIT_MS = 500
+/** A broker that is cut off from the others may go on answering, without records: then the others know who leads. */
+const SILENCE_MS = 15_000
 /** A bit that flipped on the way is right the next time; one on the broker's disk is not. */
 const DAMAGED_ATTEMPTS = 3
 
@@ -52,9 +54,11 @@ export class Fetcher {
   #connection: Connection | undefined
   #damaged = 0
   #beyondEndSince: number | undefined
+  #lastNews: number
 
   constructor(options: FetcherOptions) {
     this.#options = options
+    this.#lastNews = options.clock.now()
     this.#trouble = new Trouble(options.clock, options.logger, `reading topic ${options.topic}`)
   }
 
@@ -92,8 +96,17 @@ export class Fetcher {
     const decoded = decodeBatches(answer.batches, fromOffset)
     this.#damaged = 0
     this.#beyondEndSince = undefined
+    this.#watchForSilence(connection, answer.batches.length > 0)
     onAnswer(answer)
     return { ...decoded, endOffset: answer.highWatermark, bytes: answer.batches.length }
+  }
+
+  #watchForSilence(connection: Connection, isNews: boolean): void {
+    const { client, clock } = this.#options
+    const now = clock.now()
+    const isSilent = !isNews && now - this.#lastNews >= SILENCE_MS
+    if (isSilent) client.distrust(connection)
+    if (isNews || isSilent) this.#lastNews = now
   }
 
   async #untilAnswered<Answer>(ask: (connection: Connection) => Promise<Answer>): Promise<Answer> {

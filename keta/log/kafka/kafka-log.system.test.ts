@@ -36,7 +36,7 @@ for (const version of ['3.9', '4'] as const) {
       })
       afterEach(() => shared.dispose())
 
-      it('reads the values of records with keys, headers and compression, and of those without a value nothing', async () => {
+      it('reads the values of records with keys, headers, compression, and nothing of those without', async () => {
         await log.append([Buffer.from('ours')])
         const producer = foreign.producer({ allowAutoTopicCreation: false })
         await producer.connect()

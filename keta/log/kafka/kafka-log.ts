@@ -1,4 +1,4 @@
-/** The log in one partition of a Kafka topic: one append is one record batch, one record is the value of a Kafka record. */
+/** The log in one partition of a Kafka topic: an append is a record batch, a record the value of a Kafka record. */
 import type { KafkaClient } from '../../kafka/client/client.ts'
 import { KafkaError } from '../../kafka/client/client.ts'
 import type { Clock, Logger } from '../../kafka/client/ports.ts'
@@ -103,7 +103,7 @@ class KafkaLog implements SharedLog {
     return this.#extent.endOffset
   }
 
-  /** An estimate: what the partition's leader had on its disk at the opening, what was added since, less what was dropped. */
+  /** An estimate: what the leader had on its disk when this was opened, what was added since, less what was dropped. */
   get sizeBytes(): number {
     return this.#extent.sizeBytes
   }
@@ -212,7 +212,7 @@ class KafkaLog implements SharedLog {
     return this.#failure
   }
 
-  /** Each fetch is sent before the records of the one before it are handed out, so that no time is lost between them. */
+  /** Each fetch is sent before the records of the one before it are handed out: no time is lost between them. */
   async *#stream(fetcher: Fetcher, fromOffset: number, end: number): AsyncGenerator<FetchedValues> {
     let next = fromOffset
     let fetching = fetcher.next(next, false)

@@ -1,7 +1,7 @@
 /**
  * The log in memory, for tests and simulation: what was acknowledged survives `reopen`, nothing else needs to. Several
- * handles share one log as the nodes of a cluster do. Faults are injected through `failNextAppend`, `duplicateNextAppend`
- * and `holdAppends`. It uses no timers: everything settles in microtasks.
+ * handles share one log as the nodes of a cluster do. Faults are injected through `failNextAppend`,
+ * `duplicateNextAppend` and `holdAppends`. It uses no timers: everything settles in microtasks.
  */
 import type { AppendReceipt, FollowedBatch, LogRecord, SharedLog } from '../log.ts'
 import { LogError } from '../log.ts'
@@ -121,7 +121,7 @@ export class MemoryLog implements SharedLog {
     this.#nextFailure = { error: new LogError('APPEND_FAILED', `injected: ${outcome}`, { cause }), outcome }
   }
 
-  /** The next append loses an acknowledgement and is sent again: its batch is there twice, the receipt is the second's. */
+  /** The next append loses an acknowledgement and is sent again: its batch is there twice; the receipt: the second. */
   duplicateNextAppend(): void {
     this.#duplicateNext = true
   }
