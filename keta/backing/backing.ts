@@ -24,9 +24,12 @@ export interface StateBacking {
   ready(): Promise<void> | undefined
   /** Everything up to this offset will be found again after a crash, without the log; -1 if nothing will. */
   readonly durableOffset: number
-  /** Resolves when all that was applied before the call is durable, if this backing makes anything so. @throws as `ready` */
+  /**
+   * Resolves when all that was applied before the call is durable, if this backing makes anything so.
+   * @throws as `ready`
+   */
   flush(): Promise<void>
-  /** Resolves, if ever, when nothing more can be made durable. The state in memory is sound, but the node should end. */
+  /** Resolves, if ever, when nothing more can be made durable. The state is sound still, but the node should end. */
   readonly failed: Promise<Error>
   /** Makes durable what is not, and releases everything. The state must not be used afterwards. Idempotent. */
   close(): Promise<void>

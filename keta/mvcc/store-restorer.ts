@@ -1,4 +1,4 @@
-/** Builds a store over versions whose bytes already lie where they are to stay: of each it is told all but the value. */
+/** Builds a store over versions whose bytes lie where they are to stay: of each it is told all but the value. */
 import { EMPTY_KEY } from '../bytes/key.ts'
 import { MalformedMessage } from '../bytes/proto-reader.ts'
 import type { KeyHistory } from './key-index.ts'

@@ -22,7 +22,7 @@ export interface StateJournal {
   loaded(state: PositionedState): void
   /**
    * The record at `state.position` was applied.
-   * @param command what it changed the state by; undefined if it did not (a claim, a tick, a refusal, an ignored record)
+   * @param command what changed the state; undefined if nothing did (a claim, a tick, a refusal, an ignored record)
    */
   applied(state: PositionedState, command: Command | undefined): void
 }

@@ -1,6 +1,6 @@
 /**
  * Looks at LMDB's file before LMDB does: the library ends the process with a segmentation fault when it is given a file
- * that is not its own. The layout is that of `MDB_page` and `MDB_meta` (data version 2), in the byte order of the machine.
+ * that is not its own. The layout is that of `MDB_page` and `MDB_meta` (data version 2), in the machine's byte order.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { endianness } from 'node:os'

@@ -36,7 +36,8 @@ export interface LmdbOptions {
 
 /**
  * Opens or makes the database and restores the state that it holds, if it holds one.
- * @throws BackingError 'FOREIGN', 'UNSUPPORTED', 'CORRUPT', 'UNAVAILABLE', 'WRITE_FAILED'. The database is then closed and as it was.
+ * @throws BackingError 'FOREIGN', 'UNSUPPORTED', 'CORRUPT', 'UNAVAILABLE', 'WRITE_FAILED'. The database is then closed
+ *   and as it was.
  */
 export async function openLmdbBacking(options: LmdbOptions): Promise<StateBacking> {
   const database = await openDatabase(options.directory)

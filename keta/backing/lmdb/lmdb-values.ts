@@ -1,7 +1,7 @@
 /**
- * Versions on disk. A version that was just written lies in memory, as in an arena, until a commit has made it durable;
- * then it knows no bytes any more and is read from the database. Commits run beside everything else, one at a time, each
- * up to the last record applied.
+ * Versions on disk. A version that was just written lies in memory, in an arena, until a commit has made it durable;
+ * then it knows no bytes any more and is read from the database. Commits run beside everything else, one at a time,
+ * each up to the last record applied.
  */
 import type { Command } from '../../command/command.ts'
 import { Arena, Chunk } from '../../mvcc/arena.ts'
