@@ -43,6 +43,9 @@ const CIPHERS: Readonly<Record<string, { readonly name: string; readonly keyByte
   '1.2.840.113549.3.7': { name: 'des-ede3-cbc', keyBytes: 24 },
 }
 
+/** Far more than any tool uses; a damaged number must not keep the start busy for hours. */
+const ITERATIONS_MAX = 1_000_000
+
 /** @throws InvalidValue */
 export function readPkcs12(bytes: Buffer, password: string): Pkcs12 {
   const [, content, mac] = within(readDer(bytes)[0])
@@ -102,7 +105,7 @@ interface CipherKey {
 
 function keyFor(algorithm: string, [first, second]: readonly DerValue[], password: string): CipherKey {
   if (algorithm === SHA1_3DES) {
-    const from = { digest: 'sha1', password, salt: contentOf(first, TAG.octets), iterations: smallInteger(second) }
+    const from = { digest: 'sha1', password, salt: contentOf(first, TAG.octets), iterations: iterationsOf(second) }
     return {
       cipher: 'des-ede3-cbc',
       key: derive({ ...from, purpose: PURPOSE.key, bytes: 24 }),
@@ -118,8 +121,15 @@ function keyFor(algorithm: string, [first, second]: readonly DerValue[], passwor
   const functionOf = others.find(({ tag }) => tag === TAG.sequence)
   const digest = functionOf === undefined ? 'sha1' : HMACS[objectId(within(functionOf)[0])]
   if (digest === undefined) throw outdated()
-  const key = pbkdf2Sync(password, contentOf(salt, TAG.octets), smallInteger(iterations), cipher.keyBytes, digest)
+  const key = pbkdf2Sync(password, contentOf(salt, TAG.octets), iterationsOf(iterations), cipher.keyBytes, digest)
   return { cipher: cipher.name, key, iv: contentOf(iv, TAG.octets) }
+}
+
+function iterationsOf(value: DerValue | undefined): number {
+  const iterations = smallInteger(value)
+  if (iterations < 1 || iterations > ITERATIONS_MAX)
+    throw new InvalidValue('it is not a PKCS12 store, or a damaged one')
+  return iterations
 }
 
 function verify(mac: DerValue, safes: Buffer, password: string): void {
@@ -132,7 +142,7 @@ function verify(mac: DerValue, safes: Buffer, password: string): void {
     digest,
     password,
     salt: contentOf(salt, TAG.octets),
-    iterations: iterations === undefined ? 1 : smallInteger(iterations),
+    iterations: iterations === undefined ? 1 : iterationsOf(iterations),
     purpose: PURPOSE.mac,
     bytes: given.length,
   })
