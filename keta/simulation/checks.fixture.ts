@@ -2,9 +2,9 @@
  * What clients were told, held against the truth: what was acknowledged is in the log as it was told, what failed for
  * certain is not, and a linearizable answer is no older than any that was given before it was asked for.
  */
-import { decodeLeaseRevoke } from '../command/server-messages.ts'
+import { decodeRecord } from '../command/record.ts'
 import type { StateMachine } from '../state/state-machine.ts'
-import { expiryOf, type Oracle } from './oracle.fixture.ts'
+import type { Oracle } from './oracle.fixture.ts'
 import type { Answer } from './requests.fixture.ts'
 import type { Process, World } from './world.fixture.ts'
 
@@ -21,6 +21,11 @@ interface Renewal {
   readonly ttlMs: number
 }
 
+interface Sent {
+  readonly at: number
+  readonly rate: number
+}
+
 /** Rounding of clocks. */
 const SLACK_MS = 2
 
@@ -35,12 +40,19 @@ export class Checks {
   /** Who has been seen leading each epoch. */
   readonly #leaders = new Map<number, number>()
   readonly #renewals = new Map<bigint, Renewal>()
-  readonly #expiries = new Map<bigint, { readonly at: number; readonly rate: number }>()
+  /** By epoch and number: when a record was sent first, and how fast its sender's clock is. */
+  readonly #sent = new Map<string, Sent>()
+  readonly #expiries = new Map<bigint, Sent>()
   readonly counts = { acknowledged: 0, reads: 0, unknown: 0, refused: 0, events: 0, epochs: 0 }
 
   constructor(world: World, oracle: Oracle) {
     this.#world = world
     this.#oracle = oracle
+    oracle.onExpiry = (id, { epoch, seq }) => {
+      const sent = this.#sent.get(`${epoch}/${seq}`)
+      if (sent !== undefined) this.#expiries.set(id, sent)
+      this.#checkExpiry(id)
+    }
   }
 
   invoke(): Invocation {
@@ -118,13 +130,11 @@ export class Checks {
     this.#checkExpiry(id)
   }
 
-  /** A node sends records to the log for the first time. */
+  /** A leader sends records to the log for the first time. */
   sends(records: readonly Uint8Array[], rate: number): void {
     for (const bytes of records) {
-      const id = expiryOf(bytes, (payload) => decodeLeaseRevoke(payload).id)
-      if (id === undefined || this.#expiries.has(id)) continue
-      this.#expiries.set(id, { at: this.#world.now, rate })
-      this.#checkExpiry(id)
+      const { epoch, seq } = decodeRecord(bytes)
+      this.#sent.set(`${epoch}/${seq}`, { at: this.#world.now, rate })
     }
   }
 
@@ -163,7 +173,7 @@ export class Checks {
     }
   }
 
-  /** What was sent may be void; to be on the safe side a leader must not even try. */
+  /** The leader decided before it sent the revoke. */
   #checkExpiry(id: bigint): void {
     const renewal = this.#renewals.get(id)
     const expiry = this.#expiries.get(id)

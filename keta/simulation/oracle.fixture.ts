@@ -2,7 +2,7 @@
  * What is true: a state machine that applies every record at the moment when it becomes durable, and remembers what
  * each did. All that nodes hold and clients are told is compared with it.
  */
-import { type DecodedRecord, decodeRecord, RECORD_HEADER_BYTES } from '../command/record.ts'
+import { RECORD_HEADER_BYTES } from '../command/record.ts'
 import type { LogRecord } from '../log/log.ts'
 import type { Applied, LogPosition } from '../state/state.ts'
 import { StateMachine } from '../state/state-machine.ts'
@@ -29,6 +29,8 @@ export interface KnownPosition extends LogPosition {
 
 export class Oracle {
   readonly machine = new StateMachine()
+  /** Told of a lease that was revoked, but not by a client. */
+  onExpiry: (id: bigint, position: LogPosition) => void = () => undefined
   /** Operation to effect. */
   readonly effects = new Map<number, Effect>()
   /** Epoch to the process that claimed it, as 16 bytes. */
@@ -65,7 +67,11 @@ export class Oracle {
     if (applied.status !== 'applied') return
     if (applied.commit !== undefined) this.#keep(applied)
     const operation = operationOf(bytes.subarray(RECORD_HEADER_BYTES))
-    if (operation === undefined) return
+    if (operation === undefined) {
+      const { command, failure } = applied
+      if (command.kind === 'leaseRevoke' && failure === undefined) this.onExpiry(command.id, this.machine.position)
+      return
+    }
     if (this.effects.has(operation)) this.#violate(`operation ${operation} took effect twice, again at ${offset}`)
     const result = applied.failure ?? resultOf(applied.response)
     this.effects.set(operation, { offset, revision: this.revision, result })
@@ -112,14 +118,3 @@ export class Oracle {
     }
   }
 }
-
-/** The id of the lease that a record revokes, if it does and no client asked for it. */
-export function expiryOf(bytes: Uint8Array, decode: (payload: Uint8Array) => bigint): bigint | undefined {
-  const record: DecodedRecord = decodeRecord(bytes)
-  const isRevoke =
-    record.kind === 'command' && record.payload[0] === REVOKE && operationOf(record.payload) === undefined
-  return isRevoke ? decode(record.payload.subarray(1)) : undefined
-}
-
-/** See command/codec.ts. */
-const REVOKE = 6

@@ -24,7 +24,6 @@ export type Fault =
   | 'forget group'
   | 'damage snapshot'
   | 'move leader'
-  | 'mark'
 
 const FAULTS: readonly Fault[] = [
   'crash',
@@ -42,7 +41,6 @@ const FAULTS: readonly Fault[] = [
   'forget group',
   'damage snapshot',
   'move leader',
-  'mark',
 ]
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }

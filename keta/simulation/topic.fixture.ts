@@ -68,12 +68,6 @@ export class Topic {
     this.#replicate()
   }
 
-  /** Takes up offsets at the end, as a transaction's marker does. */
-  mark(): void {
-    this.#endOffset++
-    this.#replicate()
-  }
-
   /** Visible records from the offset on. */
   from(offset: number, limit: number): readonly LogRecord[] {
     const first = this.#indexOf(offset)
@@ -102,8 +96,8 @@ export class Topic {
    */
   failOver(): void {
     this.#leaderEpoch++
-    const kept = this.#highWatermark + this.#chance.below(this.#endOffset - this.#highWatermark + 1)
-    this.#cutAt(this.#batchEnd(kept))
+    const ends = this.#waiting.map(({ endOffset }) => endOffset)
+    this.#cutAt(this.#chance.pick([this.#highWatermark, ...ends]))
     this.#servedHighWatermark = Math.max(this.#startOffset, this.#highWatermark - this.#chance.below(4))
     this.#world.note(() => `topic: fails over, ends at ${this.#endOffset}, ${this.#highWatermark} durable`)
     this.#replicate()
@@ -141,12 +135,6 @@ export class Topic {
     this.#waiting = this.#waiting.filter(({ endOffset }) => endOffset > highWatermark)
     for (const { visible, baseOffset } of durable) visible(baseOffset)
     for (const poller of this.#pollers.splice(0)) poller()
-  }
-
-  /** Batches are kept whole. */
-  #batchEnd(offset: number): number {
-    const within = this.#waiting.find(({ baseOffset, endOffset }) => baseOffset < offset && offset < endOffset)
-    return within?.baseOffset ?? offset
   }
 
   #cutAt(end: number): void {
