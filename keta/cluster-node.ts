@@ -32,7 +32,6 @@ export interface ClusterNodeParts {
   readonly opened: Opened
   readonly clientUrls: () => readonly string[]
   readonly onReplay: ((progress: ReplayProgress) => void) | undefined
-  readonly onLeader: (memberId: bigint) => void
   /** Gives up waiting for Kafka. */
   readonly signal: AbortSignal
 }
@@ -81,7 +80,6 @@ export async function openClusterNode(parts: ClusterNodeParts): Promise<OpenedEn
       startedAt: Date.now(),
       sharedSnapshots,
     },
-    onLeader: parts.onLeader,
   })
   opened.add('stop the engine', () => engine.stop())
   return engine

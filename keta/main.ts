@@ -73,14 +73,11 @@ export async function startNode(config: Config, { logger, onReplay, signal = NEV
     opened.add('release the data directory', () => directory.close())
     let addresses: readonly ListenAddress[] = config.listenClientUrls
     const clientUrls = (): readonly string[] => advertisedUrls(config, addresses, hostname())
-    const readiness = new NodeReadiness()
     const parts = { config, logger, directory, opened, clientUrls, onReplay }
     const settings = kafkaSettings(config)
     const engine =
-      settings === undefined
-        ? await openSoleNode(parts)
-        : await openClusterNode({ ...parts, settings, signal, onLeader: (id) => readiness.set(id !== 0n) })
-    addresses = await serveClients(config, engine, readiness, logger, opened)
+      settings === undefined ? await openSoleNode(parts) : await openClusterNode({ ...parts, settings, signal })
+    addresses = await serveClients(config, engine, logger, opened)
     opened.add('hand the lead over', () => engine.resign())
     engine.join()
     logger.info('ready to serve client requests', {
@@ -142,10 +139,10 @@ const API_VERSION = '3.6.16'
 async function serveClients(
   config: Config,
   engine: OpenedEngine,
-  readiness: NodeReadiness,
   logger: Logger,
   opened: Opened,
 ): Promise<readonly ListenAddress[]> {
+  const readiness = new NodeReadiness()
   const maxMessageBytes = config.maxRequestBytes + REQUEST_OVERHEAD_BYTES
   const onDefect = (error: unknown, method: string): void =>
     logger.error('a defect made a request fail', { method, error })
@@ -166,11 +163,14 @@ async function serveClients(
     onDefect,
   })
   const bound = await transport.listen(config.listenClientUrls)
+  const showReadiness = (): void => readiness.set(engine.leaderId !== 0n)
+  const unsubscribe = engine.onLeaderChange(showReadiness)
   opened.add('stop serving clients', () => {
+    unsubscribe()
     readiness.set(false)
     return transport.close(config.shutdownGrace)
   })
-  readiness.set(engine.status().leaderId !== 0n)
+  showReadiness()
   return bound
 }
 

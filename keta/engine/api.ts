@@ -113,6 +113,11 @@ export interface Engine {
     local: () => Uint8Array | Promise<Uint8Array>,
   ): Uint8Array | Promise<Uint8Array | ForwardedAnswer>
 
+  /** 0n if this node does not count on anybody to lead. */
+  readonly leaderId: bigint
+  /** Calls back when `leaderId` may have changed. @returns the end of the subscription */
+  onLeaderChange(listener: () => void): () => void
+
   /** Whether this node leads, as far as it knows. */
   readonly leading: boolean
   /** Offset of the last record applied. */

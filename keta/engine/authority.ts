@@ -10,6 +10,8 @@ export interface Authority {
   readonly reign: Reign | undefined
   /** 0n if nobody is known to lead. */
   readonly leaderId: bigint
+  /** Calls back when `leaderId` may have changed. @returns the end of the subscription */
+  onLeaderChange(listener: () => void): () => void
   readonly members: readonly Member[]
   /**
    * For a linearizable read: undefined if the state may be read now, in this turn; otherwise what to wait for.

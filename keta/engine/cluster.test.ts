@@ -151,6 +151,20 @@ describe('a cluster', () => {
     expect(cluster.node(2).coordinator.expelled).to.include(1n)
   })
 
+  it('knows of no leader on a node that for long sees none in the log, until it sees one again', async () => {
+    cluster = await TestCluster.of(2)
+    await cluster.assign(1)
+    let changes = 0
+    cluster.node(2).engine.onLeaderChange(() => changes++)
+    const release = cluster.node(1).log.holdAppends()
+    await cluster.clock.advance(4_000)
+    expect(cluster.nodes.map(({ engine }) => engine.leaderId)).to.deep.equal([0n, 0n])
+    release()
+    await cluster.clock.advance(1_000)
+    expect(cluster.nodes.map(({ engine }) => engine.leaderId)).to.deep.equal([1n, 1n])
+    expect(changes).to.equal(2)
+  })
+
   it('waits with a claim while the leader that the assignment does not know yet announces itself', async () => {
     cluster = await TestCluster.of(2)
     await cluster.assign(1)

@@ -16,14 +16,20 @@ import { settlesWithin } from './sleep.ts'
 const RETRY_MS = 50
 
 export class ElectedAuthority implements Authority {
+  readonly #leaderListeners = new Set<() => void>()
   readonly leadership: Leadership
-  readonly #ports: LeadershipPorts
+  readonly #ports: Omit<LeadershipPorts, 'onChange'>
   readonly #readRounds = new SharedRounds(() => this.#readIndexRound())
   #stopped = false
 
-  constructor(ports: LeadershipPorts) {
+  constructor(ports: Omit<LeadershipPorts, 'onChange'>) {
     this.#ports = ports
-    this.leadership = new Leadership(ports)
+    this.leadership = new Leadership({
+      ...ports,
+      onChange: () => {
+        for (const listener of [...this.#leaderListeners]) listener()
+      },
+    })
   }
 
   get reign(): Reign | undefined {
@@ -42,6 +48,11 @@ export class ElectedAuthority implements Authority {
       clientUrls,
       isLearner: false,
     }))
+  }
+
+  onLeaderChange(listener: () => void): () => void {
+    this.#leaderListeners.add(listener)
+    return () => this.#leaderListeners.delete(listener)
   }
 
   join(): void {

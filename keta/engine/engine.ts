@@ -74,6 +74,14 @@ export class KetaEngine implements OpenedEngine {
     return this.#parts.authority.members
   }
 
+  get leaderId(): bigint {
+    return this.#parts.authority.leaderId
+  }
+
+  onLeaderChange(listener: () => void): () => void {
+    return this.#parts.authority.onLeaderChange(listener)
+  }
+
   get leading(): boolean {
     return this.#parts.authority.reign !== undefined
   }

@@ -5,12 +5,15 @@
  * reads the log along, keeps a connection to whoever does, and tells the coordinator when that one seems dead.
  */
 import type { Claimer } from '../command/claim.ts'
+import { encodeCommandBody } from '../command/codec.ts'
+import { ALARM_CORRUPT } from '../command/command.ts'
 import { RequestFailure } from '../command/failure.ts'
 import { RecordChain } from '../command/record.ts'
 import type { Assignment, Coordinator, MemberInfo } from '../cluster/coordination.ts'
 import { PeerError, type PeerLink, type Peers } from '../cluster/peers.ts'
 import { LogError, type LogRecord, type SharedLog } from '../log/log.ts'
 import type { Applied } from '../state/state.ts'
+import { LogDivergedError, StateDivergedError } from '../state/state-machine.ts'
 import type { Identity } from './api.ts'
 import { inBackground } from './background.ts'
 import type { Clock, ClusterTimes, EngineLogger, Timer } from './ports.ts'
@@ -22,6 +25,8 @@ import { Tail } from './tail.ts'
 
 /** How long the node that is to take over may take to answer, and then to claim. */
 const TAKE_OVER_MS = 2_000
+/** How long a node that must stop tries to tell the others why. */
+const ALARM_MS = 1_000
 /** How long a leader that stops waits for the log to acknowledge what is in flight. */
 const STOP_PATIENCE_MS = 2_000
 /** Between two claims of a node that is told to lead and finds that another claimed first. */
@@ -31,6 +36,9 @@ const RECLAIM_MS = 300
  * found by its silence, and a member that stands still can hold up a new assignment for its session's time.
  */
 const ANNOUNCE_MS = 10_000
+
+/** After so many times of silence (see ClusterTimes) this node does not count on there being a leader. */
+const LOST_FACTOR = 3
 
 /** Whoever claimed the current epoch. It may be dead. */
 export interface Leader extends Claimer {
@@ -75,6 +83,10 @@ export class DuplicateMemberError extends Error {
   readonly code = 'DUPLICATE_MEMBER'
 }
 
+function isDivergence(error: Error): boolean {
+  return error instanceof LogDivergedError || error instanceof StateDivergedError
+}
+
 export class Leadership {
   readonly #ports: LeadershipPorts
   readonly #owner: string
@@ -88,8 +100,10 @@ export class Leadership {
   #ledEpoch = 0
   #link: LeaderLink | undefined
   readonly #retired = new Map<PeerLink, Timer>()
-  /** When the log last showed that somebody leads. */
+  /** When the leader was last known to live: by the log, or because it was asked. */
   #lastHeard: number
+  #lastRecord = -Infinity
+  #hasLeader = false
   #silenceTimer: Timer | undefined
   #announceTimer: Timer | undefined
   #leaving = false
@@ -120,6 +134,7 @@ export class Leadership {
     const { coordinator, clock } = this.#ports
     this.#lastHeard = clock.now()
     this.#linkToLeader()
+    this.#updateHasLeader()
     coordinator.join({
       self: () => this.#self(),
       onAssignment: (assignment) => this.#assigned(assignment),
@@ -133,12 +148,9 @@ export class Leadership {
     return this.#reign
   }
 
-  /** Undefined if nobody has ever led, or if this node has claimed and does not lead (yet). */
+  /** Who leads, as far as this node can tell: undefined if for long it has seen no sign in the log that anybody does. */
   get leader(): Leader | undefined {
-    const { claimer, position } = this.#ports.replica.state
-    if (claimer === undefined) return undefined
-    if (position.owner === this.#owner && this.#reign === undefined) return undefined
-    return { ...claimer, epoch: position.epoch }
+    return this.#hasLeader ? this.#claimant : undefined
   }
 
   /** The connection to the leader, if that is another node. */
@@ -211,6 +223,14 @@ export class Leadership {
     this.#changed()
   }
 
+  /** Whoever claimed the current epoch; undefined if that is this node and it does not lead (yet). */
+  get #claimant(): Leader | undefined {
+    const { claimer, position } = this.#ports.replica.state
+    if (claimer === undefined) return undefined
+    if (position.owner === this.#owner && this.#reign === undefined) return undefined
+    return { ...claimer, epoch: position.epoch }
+  }
+
   #self(): MemberInfo {
     const { identity, clientUrls, eligible, replica, startedAt } = this.#ports
     return {
@@ -229,6 +249,7 @@ export class Leadership {
     const applied = replica.apply(offset, bytes)
     if (applied.status === 'ignored') return
     this.#lastHeard = this.#ports.clock.now()
+    this.#lastRecord = this.#lastHeard
     if (applied.status === 'claimed') this.#claimed(applied)
     else if (this.#reign?.epoch === replica.position.epoch) this.#reign.observe(replica.position.seq, applied)
   }
@@ -248,6 +269,7 @@ export class Leadership {
       })
     }
     this.#linkToLeader()
+    this.#hasLeader = this.#claimant !== undefined
     this.#changed()
     // For the case that the coordinator goes on wanting this node.
     if (owner !== this.#owner) this.#consider()
@@ -288,7 +310,7 @@ export class Leadership {
 
   /** The assignment was made before the node that leads now had told that it does. */
   #isOutdated(): boolean {
-    const { leader } = this
+    const leader = this.#claimant
     const member = this.#assignment?.members.find(({ memberId }) => memberId === leader?.memberId)
     if (leader === undefined || member === undefined || member.memberId === this.#ports.identity.memberId) return false
     return member.eligible && member.ledEpoch < leader.epoch
@@ -363,6 +385,7 @@ export class Leadership {
     this.#reign = begun
     this.#ledEpoch = begun.epoch
     begun.start()
+    this.#hasLeader = true
     logger.info('this node leads', { epoch: begun.epoch })
     coordinator.announce()
     this.#changed()
@@ -398,7 +421,7 @@ export class Leadership {
 
   #linkToLeader(): void {
     const { identity, peers, logger, coordinator } = this.#ports
-    const { leader } = this
+    const leader = this.#claimant
     const isOther = leader !== undefined && leader.memberId !== identity.memberId
     if (this.#link !== undefined && isOther && this.#link.epoch === leader.epoch) return
     if (this.#link !== undefined) this.#retire(this.#link.link)
@@ -406,7 +429,7 @@ export class Leadership {
     if (!isOther || this.#stopped) return
     const { memberId, epoch } = leader
     const link = peers.connect(leader.urls, () => {
-      if (this.leader?.epoch !== epoch) return
+      if (this.#claimant?.epoch !== epoch) return
       logger.warn('the leader seems to have died', { leader: memberId.toString(16), epoch })
       inBackground(coordinator.expel(memberId), 'expulsion of a dead leader', logger)
     })
@@ -427,11 +450,22 @@ export class Leadership {
     const { clock, logger, times } = this.#ports
     this.#silenceTimer = clock.setTimer(times.silenceMs / 4, () => {
       this.#watchForSilence()
+      this.#updateHasLeader()
       const link = this.#link
       if (link === undefined || clock.now() - this.#lastHeard < times.silenceMs) return
       this.#lastHeard = clock.now()
       inBackground(this.#probe(link), 'question whether the leader lives', logger)
     })
+  }
+
+  #updateHasLeader(): void {
+    const { clock, times } = this.#ports
+    const lastSign = this.#reign?.lastCommit ?? this.#lastRecord
+    const hasLeader = this.#claimant !== undefined && clock.now() - lastSign < LOST_FACTOR * times.silenceMs
+    if (hasLeader === this.#hasLeader) return
+    this.#hasLeader = hasLeader
+    if (!hasLeader) this.#ports.logger.warn('the log has long shown no sign of a leader')
+    this.#changed()
   }
 
   async #probe(asked: LeaderLink): Promise<void> {
@@ -446,12 +480,38 @@ export class Leadership {
     }
   }
 
+  /** Who leads has changed, or whether anybody does. */
   #changed(): void {
     for (const wake of [...this.#changeWaiters]) wake()
     this.#ports.onChange()
   }
 
   #fail(error: Error): void {
-    if (!this.#stopped) this.#ports.onFailure(error)
+    if (this.#stopped) return
+    const leader = this.#claimant
+    if (isDivergence(error) && leader !== undefined && this.#reign === undefined) {
+      inBackground(this.#raiseCorrupt(leader), 'alarm of a diverged state', this.#ports.logger)
+    }
+    this.#ports.onFailure(error)
+  }
+
+  /** As in etcd: the cluster takes no more writes until a person has looked. */
+  async #raiseCorrupt({ urls }: Leader): Promise<void> {
+    const { identity, logger, peers } = this.#ports
+    const command = { kind: 'alarm', action: 'activate', memberId: identity.memberId, alarm: ALARM_CORRUPT } as const
+    const link = peers.connect(urls, () => undefined)
+    try {
+      const request = {
+        method: 'etcdserverpb.Maintenance/Alarm',
+        body: encodeCommandBody(command),
+        metadata: new Map(),
+      }
+      await link.request({ kind: 'forward', ...request }, ALARM_MS)
+    } catch (error) {
+      if (!(error instanceof PeerError)) throw error
+      logger.error('the alarm CORRUPT could not be raised', { error })
+    } finally {
+      link.close()
+    }
   }
 }

@@ -33,7 +33,7 @@ export async function openEngine(options: SoleEngineOptions): Promise<OpenedEngi
  * @throws LogError, LogDivergedError when the data cannot be trusted.
  */
 export async function openClusterEngine(options: ClusterEngineOptions): Promise<OpenedEngine> {
-  const { cluster, snapshots, logger, onReplay = () => undefined, onLeader = () => undefined } = options
+  const { cluster, snapshots, logger, onReplay = () => undefined } = options
   const { log, sharedSnapshots } = cluster
   const restored = await restore({ stores: [snapshots, sharedSnapshots], logger, onProgress: onReplay })
   const node = new Assembly(options, restored, async ([newest]) => {
@@ -41,6 +41,7 @@ export async function openClusterEngine(options: ClusterEngineOptions): Promise<
   })
   const { replica } = node
   const from = replica.position.offset + 1
+  let isRead = false
   let caughtUp: () => void = () => undefined
   const read = new Promise<void>((resolve) => {
     caughtUp = resolve
@@ -49,11 +50,12 @@ export async function openClusterEngine(options: ClusterEngineOptions): Promise<
     ...node.ports(),
     ...cluster,
     onRead: (endOffset) => {
+      if (isRead) return
       const next = replica.position.offset + 1
       onReplay({ phase: 'log', done: next - from, total: Math.max(endOffset, next) - from })
-      if (next >= endOffset) caughtUp()
+      isRead = next >= endOffset
+      if (isRead) caughtUp()
     },
-    onChange: () => onLeader(authority.leaderId),
   })
   const engine = node.engine(authority, () => log.endOffset)
   authority.leadership.follow()

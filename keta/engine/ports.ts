@@ -101,6 +101,4 @@ export interface SoleEngineOptions extends EngineOptions {
 /** Of a node of a cluster. */
 export interface ClusterEngineOptions extends EngineOptions {
   readonly cluster: ClusterOptions
-  /** Called when it becomes known who leads, or that nobody does (0n). */
-  readonly onLeader?: (memberId: bigint) => void
 }

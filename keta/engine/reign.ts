@@ -119,6 +119,11 @@ export class Reign {
     if (this.#ports.shared !== undefined) this.#armTick(this.#ports.shared.tickIntervalMs)
   }
 
+  /** When an own record was last known to be valid, on the clock. */
+  get lastCommit(): number {
+    return this.#lastCommit
+  }
+
   /** @throws RequestFailure at once or as rejection, see Proposer. */
   submit(command: Command, payload: Uint8Array): Promise<Outcome<CommandResponse>> {
     return this.#proposer.submit(command, payload)

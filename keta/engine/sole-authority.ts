@@ -65,6 +65,10 @@ export class SoleAuthority implements Authority {
     return [{ id: identity.memberId, name: identity.name, peerUrls: [], clientUrls: clientUrls(), isLearner: false }]
   }
 
+  onLeaderChange(): () => void {
+    return () => undefined
+  }
+
   join(): void {
     // There is nobody to join.
   }

@@ -17,6 +17,7 @@ import {
 import { type Method, RpcError, type ServerStream, stream, type StreamHandler } from '../transport/transport.ts'
 import type { Headers } from './header.ts'
 import { encodeHeaderOnly } from './kv-answers.ts'
+import { endWithoutLeader } from './require-leader.ts'
 import type { Routed, Routes } from './routes.ts'
 
 export interface LeaseOptions {
@@ -116,7 +117,10 @@ function keepAlive(engine: Engine, headers: Headers, routes: Routes): Method {
   return stream<Uint8Array, Uint8Array>({
     decode: (body) => body,
     encode: (answer) => answer,
-    open: (out, call) => keepAliveHandler(out, (body) => routes.message(KEEP_ALIVE, body, call, () => renew(body))),
+    open: (out, call) => {
+      const released = endWithoutLeader(engine, call, out)
+      return keepAliveHandler(out, released, (body) => routes.message(KEEP_ALIVE, body, call, () => renew(body)))
+    },
   })
 }
 
@@ -131,6 +135,7 @@ async function renewLease(engine: Engine, headers: Headers, body: Uint8Array): P
 
 function keepAliveHandler(
   out: ServerStream<Uint8Array>,
+  released: () => void,
   renew: (body: Uint8Array) => Promise<Uint8Array>,
 ): StreamHandler<Uint8Array> {
   return {
@@ -144,6 +149,6 @@ function keepAliveHandler(
     },
     halfClosed: () => out.end(),
     drained: () => undefined,
-    closed: () => undefined,
+    closed: released,
   }
 }

@@ -6,6 +6,7 @@ import type { Engine } from '../engine/api.ts'
 import { type Method, RpcError, STATUS, stream, type StreamHandler } from '../transport/transport.ts'
 import type { WatchStream } from '../watch/watch.ts'
 import type { Headers } from './header.ts'
+import { endWithoutLeader } from './require-leader.ts'
 import { WatchAnswers } from './watch-answers.ts'
 import { decodeWatchRequest, type WatchMessage } from './watch-requests.ts'
 
@@ -15,7 +16,8 @@ export function watchService(engine: Engine, headers: Headers, fragmentBytes: nu
   const watch = stream<WatchMessage, Uint8Array>({
     decode: decodeWatchRequest,
     encode: (bytes) => bytes,
-    open(out) {
+    open(out, call) {
+      const released = endWithoutLeader(engine, call, out)
       const watchStream = engine.openWatchStream({
         send(answer) {
           try {
@@ -31,13 +33,13 @@ export function watchService(engine: Engine, headers: Headers, fragmentBytes: nu
           }
         },
       })
-      return handlerOf(watchStream)
+      return handlerOf(watchStream, released)
     },
   })
   return new Map([['Watch', watch]])
 }
 
-function handlerOf(watchStream: WatchStream): StreamHandler<WatchMessage> {
+function handlerOf(watchStream: WatchStream, released: () => void): StreamHandler<WatchMessage> {
   return {
     message(message) {
       switch (message.kind) {
@@ -56,6 +58,9 @@ function handlerOf(watchStream: WatchStream): StreamHandler<WatchMessage> {
     },
     halfClosed: () => undefined,
     drained: () => watchStream.drained(),
-    closed: () => watchStream.close(),
+    closed: () => {
+      released()
+      watchStream.close()
+    },
   }
 }
