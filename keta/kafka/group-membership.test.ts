@@ -245,7 +245,7 @@ describe('membership of a Kafka group', () => {
       expect(decodeMetadata((await broker.next('join')).bytes ?? Buffer.alloc(0)).ledEpoch).to.equal(3)
     })
 
-    it('takes out another by the name that Kafka has given it, and looks at once what has become of the group', async () => {
+    it('takes out another by the name that Kafka gave it, and looks at once what becomes of the group', async () => {
       const done = member.expel(2n)
       const leave = await broker.next('leave')
       expect(leave.kafkaId).to.equal('k2')

@@ -39,76 +39,96 @@ export interface GroupTimes {
 }
 
 export function groupRequests(client: KafkaClient, groupId: string, times: GroupTimes): GroupRequests {
-  const { sessionTimeoutMs, rebalanceTimeoutMs, answerTimeoutMs } = times
-  const heldTimeoutMs = rebalanceTimeoutMs + sessionTimeoutMs + answerTimeoutMs
+  return new CoordinatorRequests(client, groupId, times)
+}
 
-  async function ask<Answer>(
-    doing: string,
-    [use, timeoutMs]: readonly [string, number],
-    send: (connection: Connection) => Promise<Answer>,
-  ): Promise<Answer> {
-    let connection: Connection | undefined
-    try {
-      connection = await client.toCoordinator(groupId, use, timeoutMs)
-      return await send(connection)
-    } catch (error) {
-      if (connection !== undefined && isMisdirected(error)) client.distrust(connection)
-      throw toGroupError(error, doing, { groupId, sessionTimeoutMs })
-    }
-  }
+/** A connection to the coordinator: what it is for, and how long an answer may take. */
+type Line = readonly [use: string, timeoutMs: number]
 
+class CoordinatorRequests implements GroupRequests {
+  readonly #client: KafkaClient
+  readonly #groupId: string
+  readonly #times: GroupTimes
   // A broker answers what comes over one connection in order: while it holds back a join, nothing behind it is
   // answered, and just then it may be necessary to take out the member for whom it waits.
-  const held = ['group-join', heldTimeoutMs] as const
-  const prompt = ['group', answerTimeoutMs] as const
+  readonly #held: Line
+  readonly #prompt: Line
 
-  return {
-    join: (kafkaId, metadata) =>
-      ask('joining', held, async (connection) => {
-        const protocols = [{ name: PROTOCOL, metadata }]
-        const answer = await joinGroupV7.api.async(
-          connection,
-          groupId,
-          sessionTimeoutMs,
-          rebalanceTimeoutMs,
-          kafkaId,
-          NO_INSTANCE,
-          PROTOCOL_TYPE,
-          protocols,
-        )
-        return {
-          generation: answer.generationId,
-          kafkaId: answer.memberId ?? kafkaId,
-          groupLeader: answer.leader,
-          members: answer.members.map((member) => ({
-            kafkaId: member.memberId,
-            metadata: member.metadata ?? Buffer.alloc(0),
-          })),
-        }
-      }),
-    sync: ({ generation, kafkaId, members }, assignment) =>
-      ask('getting the assignment', held, async (connection) => {
-        const assignments =
-          assignment === undefined ? [] : members.map((member) => ({ memberId: member.kafkaId, assignment }))
-        const answer = await syncGroupV5.api.async(
-          connection,
-          groupId,
-          generation,
-          kafkaId,
-          NO_INSTANCE,
-          PROTOCOL_TYPE,
-          PROTOCOL,
-          assignments,
-        )
-        return answer.assignment
-      }),
-    heartbeat: ({ generation, kafkaId }) =>
-      ask('a heartbeat', prompt, async (connection) => {
-        await heartbeatV4.api.async(connection, groupId, generation, kafkaId, NO_INSTANCE)
-      }),
-    leave: (kafkaId) =>
-      ask('leaving', prompt, async (connection) => {
-        await leaveGroupV4.api.async(connection, groupId, [{ memberId: kafkaId, groupInstanceId: NO_INSTANCE }])
-      }),
+  constructor(client: KafkaClient, groupId: string, times: GroupTimes) {
+    const { sessionTimeoutMs, rebalanceTimeoutMs, answerTimeoutMs } = times
+    this.#client = client
+    this.#groupId = groupId
+    this.#times = times
+    this.#held = ['group-join', rebalanceTimeoutMs + sessionTimeoutMs + answerTimeoutMs]
+    this.#prompt = ['group', answerTimeoutMs]
+  }
+
+  join(kafkaId: string, metadata: Buffer): Promise<Joined> {
+    const { sessionTimeoutMs, rebalanceTimeoutMs } = this.#times
+    return this.#ask('joining', this.#held, async (connection) => {
+      const answer = await joinGroupV7.api.async(
+        connection,
+        this.#groupId,
+        sessionTimeoutMs,
+        rebalanceTimeoutMs,
+        kafkaId,
+        NO_INSTANCE,
+        PROTOCOL_TYPE,
+        [{ name: PROTOCOL, metadata }],
+      )
+      return {
+        generation: answer.generationId,
+        kafkaId: answer.memberId ?? kafkaId,
+        groupLeader: answer.leader,
+        members: answer.members.map((member) => ({
+          kafkaId: member.memberId,
+          metadata: member.metadata ?? Buffer.alloc(0),
+        })),
+      }
+    })
+  }
+
+  sync({ generation, kafkaId, members }: Joined, assignment: Buffer | undefined): Promise<Uint8Array> {
+    return this.#ask('getting the assignment', this.#held, async (connection) => {
+      const answer = await syncGroupV5.api.async(
+        connection,
+        this.#groupId,
+        generation,
+        kafkaId,
+        NO_INSTANCE,
+        PROTOCOL_TYPE,
+        PROTOCOL,
+        assignment === undefined ? [] : members.map((member) => ({ memberId: member.kafkaId, assignment })),
+      )
+      return answer.assignment
+    })
+  }
+
+  heartbeat({ generation, kafkaId }: Joined): Promise<void> {
+    return this.#ask('a heartbeat', this.#prompt, async (connection) => {
+      await heartbeatV4.api.async(connection, this.#groupId, generation, kafkaId, NO_INSTANCE)
+    })
+  }
+
+  leave(kafkaId: string): Promise<void> {
+    return this.#ask('leaving', this.#prompt, async (connection) => {
+      await leaveGroupV4.api.async(connection, this.#groupId, [{ memberId: kafkaId, groupInstanceId: NO_INSTANCE }])
+    })
+  }
+
+  async #ask<Answer>(
+    doing: string,
+    [use, timeoutMs]: Line,
+    send: (connection: Connection) => Promise<Answer>,
+  ): Promise<Answer> {
+    const { sessionTimeoutMs } = this.#times
+    let connection: Connection | undefined
+    try {
+      connection = await this.#client.toCoordinator(this.#groupId, use, timeoutMs)
+      return await send(connection)
+    } catch (error) {
+      if (connection !== undefined && isMisdirected(error)) this.#client.distrust(connection)
+      throw toGroupError(error, doing, { groupId: this.#groupId, sessionTimeoutMs })
+    }
   }
 }

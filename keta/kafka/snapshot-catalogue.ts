@@ -1,4 +1,4 @@
-/** What the notes in partition 0 of the snapshot topic add up to: which snapshots there are, and what may be dropped. */
+/** What the notes of the snapshot topic add up to: which snapshots there are, and what may be dropped. */
 import type { Finished, Note, SaveId } from './snapshot-records.ts'
 
 export interface PlacedNote {

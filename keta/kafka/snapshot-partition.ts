@@ -38,7 +38,8 @@ export class SnapshotPartition {
   }
 
   /**
-   * As one batch; the offset of its first record. Where an answer was lost it is sent again: records may be there twice.
+   * As one batch; the offset of its first record. Where an answer was lost it is sent again, so that records may be
+   * there twice.
    * @throws LogError 'IO', 'REFUSED'
    */
   append(records: readonly Uint8Array[]): Promise<number> {

@@ -1,9 +1,8 @@
 /**
  * The snapshot store in a Kafka topic of two partitions, shared by the nodes of a cluster: notes about saves in one,
- * the chunks of all of them in the other. A snapshot is there when its manifest is, and its manifest is written after it
- * was read back. `snapshot-format.md` has the format.
+ * the chunks of all of them in the other. A snapshot is there when its manifest is, and its manifest is written after
+ * it was read back. `snapshot-format.md` has the format.
  */
-import { crc32c } from '../bytes/crc32c.ts'
 import { MalformedMessage } from '../bytes/proto-reader.ts'
 import { LogError } from '../log/log.ts'
 import type { SnapshotInfo, SnapshotStore } from '../log/snapshots.ts'
@@ -13,7 +12,8 @@ import type { Bounds, CatalogueView, PlacedNote } from './snapshot-catalogue.ts'
 import { foreignLogs, pruning, usableSnapshots } from './snapshot-catalogue.ts'
 import { SnapshotPartition } from './snapshot-partition.ts'
 import type { Finished } from './snapshot-records.ts'
-import { decodeNote, decodePart, encodeNote, NewerSnapshotFormat, partSum } from './snapshot-records.ts'
+import { BrokenSnapshot, chunksOf } from './snapshot-reader.ts'
+import { decodeNote, encodeNote, NewerSnapshotFormat } from './snapshot-records.ts'
 import { SnapshotWriter } from './snapshot-writer.ts'
 import { ensureTopic } from './topic.ts'
 
@@ -87,7 +87,7 @@ class SnapshotTopic implements SnapshotStore {
       const writer = new SnapshotWriter(id, parts, maxMessageBytes)
       for await (const chunk of chunks) await writer.add(chunk)
       const manifest: Finished = { kind: 'finished', id, logId, offset, ...(await writer.finish(fromPart)) }
-      await this.#verify(manifest)
+      for await (const _chunk of this.#chunks(manifest));
       await notes.append([encodeNote(manifest)])
       return infoOf(manifest)
     } catch (error) {
@@ -119,36 +119,13 @@ class SnapshotTopic implements SnapshotStore {
     if (notesBefore > view.notes.start) await notes.dropBefore(notesBefore)
   }
 
-  async #verify(manifest: Finished): Promise<void> {
-    let chunks = 0
-    for await (const _chunk of this.#chunks(manifest)) chunks++
-    if (chunks !== manifest.chunks) throw this.#corrupt(manifest.offset, `it has ${chunks} chunks`)
-  }
-
   async *#chunks(manifest: Finished): AsyncGenerator<Uint8Array> {
-    const { id, offset, fromPart, endPart } = manifest
-    let next = 0
-    let checksum = 0
-    let pieces: Uint8Array[] = []
-    for await (const values of this.#partitions.parts.read({ start: fromPart, end: endPart })) {
-      for (const { bytes } of values) {
-        const part = decodePart(id, bytes)
-        // A batch that was sent again lies there twice.
-        if (part === undefined || part.number < next) continue
-        if (part.number > next) throw this.#corrupt(offset, `part ${next} is missing`)
-        next++
-        checksum = crc32c(partSum(bytes), checksum)
-        pieces.push(part.content)
-        if (!part.isLast) continue
-        const chunk = joined(pieces)
-        pieces = []
-        yield chunk
-      }
-      // They are views of an answer that need not be kept as a whole.
-      pieces = pieces.map((piece) => joined([piece]))
+    const { fromPart, endPart, offset } = manifest
+    try {
+      yield* chunksOf(manifest, this.#partitions.parts.read({ start: fromPart, end: endPart }))
+    } catch (error) {
+      throw error instanceof BrokenSnapshot ? this.#corrupt(offset, error.message) : error
     }
-    if (next !== manifest.parts) throw this.#corrupt(offset, `it has ${next} parts instead of ${manifest.parts}`)
-    if (checksum !== manifest.checksum) throw this.#corrupt(offset, 'its checksum does not hold')
   }
 
   async #catalogue(): Promise<Catalogue> {
@@ -194,15 +171,4 @@ class SnapshotTopic implements SnapshotStore {
 
 function infoOf({ offset, sizeBytes }: Finished): SnapshotInfo {
   return { offset, sizeBytes }
-}
-
-/** In a buffer of its own. */
-function joined(pieces: readonly Uint8Array[]): Buffer {
-  const whole = Buffer.allocUnsafeSlow(pieces.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const piece of pieces) {
-    whole.set(piece, at)
-    at += piece.length
-  }
-  return whole
 }
