@@ -1,8 +1,10 @@
-/** Keta for the conformance suite: the server, and one that a plugin has embedded in a process. */
+/** Keta for the conformance suite: the server, one that a plugin has embedded in a process, three nodes on Kafka. */
 import { createRequire } from 'node:module'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { BackendHarness } from '../../conformance/harness.ts'
 import { answersReads } from '../../test-servers/etcd-ready.ts'
+import { startKafka } from '../../test-servers/kafka.ts'
+import { startKetaCluster } from '../../test-servers/keta-cluster.ts'
 import { startKeta } from '../../test-servers/keta.ts'
 import { freePort } from '../../test-servers/ports.ts'
 import { startProcessServer } from '../../test-servers/process-server.ts'
@@ -15,11 +17,13 @@ const EMBEDDED_NODE = fileURLToPath(new URL('./embedded-node.fixture.ts', import
 const TYPESCRIPT_LOADER = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
 const EXPIRY_LAG_MS = 1000
 
-export async function startKetaHarness(): Promise<BackendHarness & AsyncDisposable> {
-  return harnessOf('keta', await startKeta())
+type StartedHarness = BackendHarness & AsyncDisposable
+
+export async function startKetaHarness(): Promise<StartedHarness> {
+  return harnessOf('keta', [await startKeta()])
 }
 
-export async function startEmbeddedKetaHarness(): Promise<BackendHarness & AsyncDisposable> {
+export async function startEmbeddedKetaHarness(): Promise<StartedHarness> {
   const endpoint = `127.0.0.1:${await freePort()}`
   const server = await startProcessServer({
     name: 'keta-embedded',
@@ -28,15 +32,28 @@ export async function startEmbeddedKetaHarness(): Promise<BackendHarness & Async
     arguments: (dataDir) => ['--import', TYPESCRIPT_LOADER, EMBEDDED_NODE, dataDir, `http://${endpoint}`],
     isReady: () => answersReads(endpoint),
   })
-  return harnessOf('keta (embedded)', server)
+  return harnessOf('keta (embedded)', [server])
 }
 
-function harnessOf(name: string, server: TestServer): BackendHarness & AsyncDisposable {
-  const admin = adminOf([server])
+/** What is done to the servers is done to the nodes: their Kafka, one broker, is well all the time. */
+export async function startKetaClusterHarness(): Promise<StartedHarness> {
+  const kafka = await startKafka()
+  try {
+    const { nodes } = await startKetaCluster({ bootstrapServers: () => kafka.bootstrapServers })
+    return harnessOf('keta (3 nodes on Kafka)', nodes, () => kafka.stop())
+  } catch (error) {
+    await kafka.stop()
+    throw error
+  }
+}
+
+/** @param release done last, after the servers were stopped. */
+function harnessOf(name: string, servers: readonly TestServer[], release?: () => Promise<void>): StartedHarness {
+  const admin = adminOf(servers)
   return {
     name,
     locator: LOCATOR,
-    endpoints: [server.endpoint],
+    endpoints: servers.map(({ endpoint }) => endpoint),
     properties: (endpoints) => ({ 'plugin.keta.endpoints': endpoints.join(',') }),
     expect: promisesOf('keta'),
     sessionTtlMs: SESSION_TTL_MS,
@@ -45,7 +62,8 @@ function harnessOf(name: string, server: TestServer): BackendHarness & AsyncDisp
     notRun: { E8a: 'keta has no access control', E8b: 'keta has no access control' },
     [Symbol.asyncDispose]: async () => {
       admin.close()
-      await server.stop()
+      await Promise.all(servers.map((server) => server.stop()))
+      await release?.()
     },
   }
 }

@@ -1,0 +1,13 @@
+import { conformance } from '../../conformance/index.ts'
+import { ensureKafka } from '../../test-servers/kafka.ts'
+import { provideOrSkip } from '../../test-servers/server.ts'
+import { startKetaClusterHarness } from './harness.fixture.ts'
+
+describe('a cluster of keta on Kafka', () => {
+  before(async function () {
+    this.timeout(0)
+    await provideOrSkip(this, () => ensureKafka('3.9'))
+  })
+
+  conformance(startKetaClusterHarness)
+})
