@@ -3,6 +3,7 @@
  * as a transport calls it, with encoded requests; CPU is that of the whole process, so the fsync thread and the
  * garbage collector count.
  */
+import { memoryBacking } from '../keta/backing/memory-backing.ts'
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -52,6 +53,7 @@ async function cpuOf(log: Log): Promise<number> {
     clientUrls: () => [],
     log,
     snapshots: new MemorySnapshots(),
+    backing: memoryBacking(),
     clock: systemClock,
     random: randomBytes,
     logger: { debug: ignore, info: ignore, warn: ignore, error: ignore },

@@ -18,7 +18,7 @@ import { openKafkaLog } from './log/kafka/kafka-log.ts'
 import type { DataDir } from './log/local/data-dir.ts'
 import { openSnapshotFiles } from './log/local/snapshot-files.ts'
 import type { SharedLog } from './log/log.ts'
-import { engineOptions } from './node-options.ts'
+import { engineOptions, openBacking } from './node-options.ts'
 import type { Logger } from './observe/logger.ts'
 import type { Opened } from './opened.ts'
 import { createPeers } from './peer/peers.ts'
@@ -54,10 +54,12 @@ export async function openClusterNode(parts: ClusterNodeParts): Promise<OpenedEn
   const logId = idOf(log, 16)
   directory.bindTo(log.logId)
   const snapshots = await openSnapshotFiles({ directory: directory.snapshotDirectory, logId })
+  const backing = await openBacking(parts, log.logId)
   const engine = await openClusterEngine({
     ...engineOptions(config, logger, parts.onReplay),
     identity: { clusterId: clusterIdOf(log), memberId: directory.memberId, name: config.name },
     snapshots,
+    backing,
     cluster: {
       log,
       coordinator: createGroupCoordinator(client, {

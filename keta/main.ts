@@ -19,7 +19,7 @@ import { type DataDir, openDataDir } from './log/local/data-dir.ts'
 import { openLocalLog } from './log/local/local-log.ts'
 import { openSnapshotFiles } from './log/local/snapshot-files.ts'
 import type { Log } from './log/log.ts'
-import { engineOptions } from './node-options.ts'
+import { engineOptions, openBacking } from './node-options.ts'
 import { type Logger, silentLogger } from './observe/logger.ts'
 import { NodeReadiness } from './observe/readiness.ts'
 import { Opened } from './opened.ts'
@@ -109,12 +109,14 @@ async function openSoleNode(parts: SoleNodeParts): Promise<OpenedEngine> {
   directory.bindTo(undefined)
   const log = await openLog(config, directory, logger)
   opened.add('close the log', () => log.close())
+  const backing = await openBacking(parts, Buffer.from(logId).toString('hex'))
   const engine = await openEngine({
     ...engineOptions(config, logger, onReplay),
     identity: { clusterId, memberId, name: config.name },
     clientUrls,
     log,
     snapshots: await openSnapshotFiles({ directory: snapshotDirectory, logId }),
+    backing,
   })
   opened.add('stop the engine', () => engine.stop())
   return engine

@@ -1,16 +1,22 @@
-/** What an engine is given by the configuration, whatever log it stands on. */
+/** What an engine is given by the configuration, whatever log it stands on: its options, and where its state lies. */
 import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import type { StateBacking } from './backing/backing.ts'
+import { openLmdbBacking } from './backing/lmdb/lmdb-backing.ts'
+import { memoryBacking } from './backing/memory-backing.ts'
 import type { Config } from './config/options.ts'
 import { retentionMs } from './config/values.ts'
 import type { AutoCompaction, EngineOptions, ReplayProgress } from './engine/ports.ts'
 import { systemClock } from './engine/system-clock.ts'
+import type { DataDir } from './log/local/data-dir.ts'
 import type { Logger } from './observe/logger.ts'
+import type { Opened } from './opened.ts'
 
 export function engineOptions(
   config: Config,
   logger: Logger,
   onReplay: ((progress: ReplayProgress) => void) | undefined,
-): Omit<EngineOptions, 'identity' | 'snapshots'> {
+): Omit<EngineOptions, 'identity' | 'snapshots' | 'backing'> {
   return {
     clock: systemClock,
     random: randomBytes,
@@ -22,6 +28,28 @@ export function engineOptions(
     autoCompaction: autoCompactionOf(config),
     ...(onReplay === undefined ? {} : { onReplay }),
   }
+}
+
+export interface BackingParts {
+  readonly config: Config
+  readonly directory: DataDir
+  readonly logger: Logger
+  readonly opened: Opened
+  readonly onReplay: ((progress: ReplayProgress) => void) | undefined
+}
+
+/** @param logId names the log that the state is of. @throws BackingError */
+export async function openBacking(parts: BackingParts, logId: string): Promise<StateBacking> {
+  const { config, directory, logger, opened, onReplay } = parts
+  if (config.backingCache === 'memory') return memoryBacking()
+  const backing = await openLmdbBacking({
+    directory: join(directory.path, 'state'),
+    logId,
+    warn: (message, fields) => logger.warn(message, fields),
+    onProgress: (done, total) => onReplay?.({ phase: 'state', done, total }),
+  })
+  opened.add('close the state', () => backing.close())
+  return backing
 }
 
 function autoCompactionOf({ autoCompactionMode, autoCompactionRetention }: Config): AutoCompaction {

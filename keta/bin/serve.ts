@@ -27,8 +27,7 @@ export async function serve({ config, effective, warnings }: Resolved): Promise<
   try {
     keta = await startNode(config, {
       logger,
-      onReplay: ({ phase, done, total }) =>
-        progress.update(phase === 'log' ? 'replay' : phase, phase === 'log' ? 'records' : 'bytes', done, total),
+      onReplay: ({ phase, done, total }) => progress.update(PHASES[phase].name, PHASES[phase].unit, done, total),
     })
   } catch (error) {
     return failed(logger, 'could not start', error)
@@ -46,6 +45,13 @@ export async function serve({ config, effective, warnings }: Resolved): Promise<
   logger.info('stopped')
   return OK
 }
+
+/** What a start shows of its progress. */
+const PHASES = {
+  state: { name: 'state', unit: 'versions' },
+  snapshot: { name: 'snapshot', unit: 'bytes' },
+  log: { name: 'replay', unit: 'records' },
+} as const
 
 type LogFormat = 'json' | 'pretty'
 

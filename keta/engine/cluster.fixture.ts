@@ -2,6 +2,7 @@
  * For tests: nodes on one log in memory and one manual clock. The test plays the coordinator; peers reach each other
  * unless a test cuts them off.
  */
+import { memoryBacking } from '../backing/memory-backing.ts'
 import { keyFromText } from '../bytes/key.ts'
 import type { PutOperation, RangeOperation } from '../command/operations.ts'
 import type { Key } from '../bytes/key.ts'
@@ -107,6 +108,7 @@ export class TestCluster {
     const opening = openClusterEngine({
       identity: { clusterId: 9n, memberId: id, name: `n${id}` },
       snapshots: new MemorySnapshots(),
+      backing: memoryBacking(),
       clock: this.clock,
       random: (count) => new Uint8Array(count).fill(Number(id)),
       logger: {

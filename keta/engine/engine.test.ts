@@ -2,6 +2,7 @@
  * The engine on an in-memory log and a manual clock: acknowledgement, batching, failure, leases, quota, snapshots,
  * restart.
  */
+import { memoryBacking } from '../backing/memory-backing.ts'
 import { expect } from 'chai'
 import { type Key, keyFromText } from '../bytes/key.ts'
 import type { PutOperation, RangeOperation } from '../command/operations.ts'
@@ -32,6 +33,7 @@ async function open(world: World, options: Partial<EngineOptions> = {}): Promise
     clientUrls: () => [],
     log: world.log,
     snapshots: world.snapshots,
+    backing: memoryBacking(),
     clock: world.clock,
     random: (count) => new Uint8Array(count).fill(7),
     logger: quiet,

@@ -15,11 +15,11 @@ export class Flight {
   readonly #lastSeq: number
   #end: (fate: 'landed' | 'void') => void = () => undefined
 
-  /** @param records how many: as many as proposals, or one that nobody waits for. */
-  constructor(batch: readonly Proposal[], firstSeq: number, records: number) {
+  /** An empty batch is one record that nobody waits for. */
+  constructor(batch: readonly Proposal[], firstSeq: number) {
     this.#batch = batch
     this.#firstSeq = firstSeq
-    this.#lastSeq = firstSeq + records - 1
+    this.#lastSeq = firstSeq + Math.max(batch.length, 1) - 1
     this.over = new Promise((resolve) => {
       this.#end = resolve
     })

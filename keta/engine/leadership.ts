@@ -119,6 +119,7 @@ export class Leadership {
       clock: ports.clock,
       applied: () => ports.replica.position.offset,
       apply: (record) => this.#apply(record),
+      ready: () => ports.replica.ready(),
       onBatch: ports.onRead,
       onFailure: (error) => this.#fail(error),
     })

@@ -2,6 +2,7 @@
 import type { SnapshotInfo } from '../log/snapshots.ts'
 import type { OpenedEngine } from './api.ts'
 import type { Authority } from './authority.ts'
+import { inBackground } from './background.ts'
 import { ElectedAuthority } from './elected-authority.ts'
 import { KetaEngine } from './engine.ts'
 import type { ClusterEngineOptions, EngineOptions, SoleEngineOptions } from './ports.ts'
@@ -16,8 +17,8 @@ import { SoleAuthority } from './sole-authority.ts'
  * @throws LogError, LogDivergedError when the data cannot be trusted.
  */
 export async function openEngine(options: SoleEngineOptions): Promise<OpenedEngine> {
-  const { log, snapshots, logger, clientUrls, onReplay = () => undefined } = options
-  const replayed = await replay({ log, snapshots, logger, onProgress: onReplay })
+  const { backing, log, snapshots, logger, clientUrls, onReplay = () => undefined } = options
+  const replayed = await replay({ backing, log, snapshots, logger, onProgress: onReplay })
   const node = new Assembly(options, replayed, (kept) => dropCovered(log, kept))
   try {
     return node.engine(await SoleAuthority.claim({ ...node.ports(), clientUrls, log }), () => log.endOffset)
@@ -33,9 +34,15 @@ export async function openEngine(options: SoleEngineOptions): Promise<OpenedEngi
  * @throws LogError, LogDivergedError when the data cannot be trusted.
  */
 export async function openClusterEngine(options: ClusterEngineOptions): Promise<OpenedEngine> {
-  const { cluster, snapshots, logger, onReplay = () => undefined } = options
+  const { backing, cluster, snapshots, logger, onReplay = () => undefined } = options
   const { log, sharedSnapshots } = cluster
-  const restored = await restore({ stores: [snapshots, sharedSnapshots], logger, onProgress: onReplay })
+  const restored = await restore({
+    backing,
+    startOffset: log.startOffset,
+    stores: [snapshots, sharedSnapshots],
+    logger,
+    onProgress: onReplay,
+  })
   const node = new Assembly(options, restored, async ([newest]) => {
     if (authority.reign !== undefined && newest !== undefined) await share(snapshots, newest, sharedSnapshots, log)
   })
@@ -110,7 +117,10 @@ class Assembly {
       authority,
       endOffset,
     }
-    this.#engine = new KetaEngine(parts)
-    return this.#engine
+    const engine = new KetaEngine(parts)
+    this.#engine = engine
+    const ended = this.#options.backing.failed.then((error) => engine.fail(error))
+    inBackground(ended, 'end of the store behind the state', this.#options.logger)
+    return engine
   }
 }

@@ -2,6 +2,7 @@
  * What the engine takes from outside, so that a simulation can drive it in virtual time: clock, randomness, log,
  * snapshots, logger.
  */
+import type { StateBacking } from '../backing/backing.ts'
 import type { Coordinator } from '../cluster/coordination.ts'
 import type { Peers } from '../cluster/peers.ts'
 import type { Log, SharedLog } from '../log/log.ts'
@@ -29,8 +30,8 @@ export interface EngineLogger {
 }
 
 export interface ReplayProgress {
-  readonly phase: 'snapshot' | 'log'
-  /** Records (phase log) or bytes (phase snapshot) done, of how many. */
+  readonly phase: 'state' | 'snapshot' | 'log'
+  /** Versions (phase state), bytes (phase snapshot) or records (phase log) done, of how many. */
   readonly done: number
   readonly total: number
 }
@@ -74,6 +75,8 @@ export interface ClusterOptions {
 export interface EngineOptions {
   readonly identity: Identity
   readonly snapshots: SnapshotStore
+  /** Where the state lies. It stays open: it belongs to the caller. */
+  readonly backing: StateBacking
   readonly clock: Clock
   /** Cryptographically random bytes. */
   readonly random: (count: number) => Uint8Array

@@ -213,12 +213,18 @@ export class Reign {
 
   async #commit(batch: readonly Proposal[]): Promise<void> {
     const { clock, replica, onInPlace, onOutOfPlace, shared } = this.#ports
+    const full = replica.ready()
+    if (full !== undefined) await full
     const firstSeq = this.#chain.seq + 1
+    const flight = new Flight(batch, firstSeq)
+    if (this.#giveUp.signal.aborted) {
+      flight.void()
+      throw new Superseded('the reign was over before the batch was appended')
+    }
     const records =
       batch.length === 0
         ? [this.#chain.tick(replica.position.digest)]
         : batch.map((proposal) => this.#chain.command(proposal.payload))
-    const flight = new Flight(batch, firstSeq, records.length)
     this.#flight = flight
     const sentAt = clock.now()
     const overdue = shared === undefined ? undefined : clock.setTimer(OVERDUE_MS, onOutOfPlace)

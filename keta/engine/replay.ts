@@ -2,20 +2,24 @@
  * Start-up: the newest usable snapshot, then the log after it. A damaged snapshot is passed over for the next older
  * one, loudly; if the log does not reach back to what is usable, the start is refused, because data would be missing.
  */
+import type { StateBacking } from '../backing/backing.ts'
 import { type Log, LogError } from '../log/log.ts'
 import type { SnapshotInfo, SnapshotStore } from '../log/snapshots.ts'
-import { SnapshotError, SnapshotLoader } from '../state/snapshot.ts'
-import { StateMachine } from '../state/state-machine.ts'
+import { SnapshotError } from '../state/snapshot.ts'
+import type { StateMachine } from '../state/state-machine.ts'
 import type { EngineLogger, ReplayProgress } from './ports.ts'
 
 export interface RestorePorts {
+  readonly backing: StateBacking
+  /** Lowest offset that the log still holds. */
+  readonly startOffset: number
   /** The node's own first. */
   readonly stores: readonly SnapshotStore[]
   readonly logger: EngineLogger
   readonly onProgress: (progress: ReplayProgress) => void
 }
 
-export interface ReplayPorts extends Omit<RestorePorts, 'stores'> {
+export interface ReplayPorts extends Omit<RestorePorts, 'stores' | 'startOffset'> {
   readonly log: Log
   readonly snapshots: SnapshotStore
 }
@@ -31,7 +35,7 @@ export interface Replayed {
 
 /** @throws LogError CORRUPT, OUT_OF_RANGE; LogDivergedError. */
 export async function replay(ports: ReplayPorts): Promise<Replayed> {
-  const loaded = await restore({ ...ports, stores: [ports.snapshots] })
+  const loaded = await restore({ ...ports, startOffset: ports.log.startOffset, stores: [ports.snapshots] })
   const { state } = loaded
   const from = state.position.offset + 1
   checkNothingMissing(ports.log, from)
@@ -49,10 +53,18 @@ function checkNothingMissing({ startOffset, endOffset }: Log, from: number): voi
   throw new LogError('OUT_OF_RANGE', `${gap}: records are missing. Restore the data directory from a backup.`)
 }
 
-/** The state of the newest usable snapshot, wherever it is kept; an empty one if there is none. */
+/**
+ * The state that an earlier run left behind if it did and the log goes on from there; else that of the newest usable
+ * snapshot, wherever it is kept; else an empty one.
+ */
 export async function restore(ports: RestorePorts): Promise<Replayed> {
   const damagedSnapshots = new Set<number>()
-  for (const { store, snapshot } of await newestFirst(ports.stores)) {
+  const snapshots = await newestFirst(ports.stores)
+  const { restored } = ports.backing
+  if (restored !== undefined && restored.position.offset + 1 >= ports.startOffset) {
+    return { state: restored, snapshotBytes: snapshots[0]?.snapshot.sizeBytes ?? 0, damagedSnapshots, logBytes: 0 }
+  }
+  for (const { store, snapshot } of snapshots) {
     try {
       const state = await loadSnapshot(ports, store, snapshot)
       return { state, snapshotBytes: snapshot.sizeBytes, damagedSnapshots, logBytes: 0 }
@@ -63,7 +75,7 @@ export async function restore(ports: RestorePorts): Promise<Replayed> {
       ports.logger.error('a snapshot is damaged; trying the next older one', { offset: snapshot.offset, error })
     }
   }
-  return { state: new StateMachine(), snapshotBytes: 0, damagedSnapshots, logBytes: 0 }
+  return { state: await ports.backing.empty(), snapshotBytes: 0, damagedSnapshots, logBytes: 0 }
 }
 
 interface Found {
@@ -81,10 +93,11 @@ async function newestFirst(stores: readonly SnapshotStore[]): Promise<readonly F
 }
 
 async function loadSnapshot(ports: RestorePorts, store: SnapshotStore, snapshot: SnapshotInfo): Promise<StateMachine> {
-  const loader = new SnapshotLoader()
+  const loader = await ports.backing.loader()
   let done = 0
   for await (const chunk of store.load(snapshot)) {
     loader.add(chunk)
+    await ports.backing.ready()
     done += chunk.length
     ports.onProgress({ phase: 'snapshot', done, total: snapshot.sizeBytes })
   }
@@ -101,6 +114,7 @@ async function applyLog(ports: ReplayPorts, state: StateMachine, from: number): 
       bytes += record.bytes.length
     }
     done += batch.length
+    await ports.backing.ready()
     ports.onProgress({ phase: 'log', done, total })
   }
   return bytes

@@ -2,6 +2,7 @@
  * What every node of a cluster has, whoever leads: the state, brought forward record by record in log order, with the
  * watchers who are told (Put ⑦), the memory that is given back, and whoever waits for a place in the log.
  */
+import type { StateBacking } from '../backing/backing.ts'
 import type { Command } from '../command/command.ts'
 import type { Applied, LogPosition } from '../state/state.ts'
 import type { StateMachine } from '../state/state-machine.ts'
@@ -16,6 +17,7 @@ export interface ReplicaOptions {
   readonly clock: Clock
   readonly quotaBytes: number
   readonly progressNotifyIntervalMs: number
+  readonly backing: StateBacking
   /** So many bytes of records were applied. */
   readonly onGrowth: (bytes: number) => void
 }
@@ -31,6 +33,7 @@ export class Replica {
   readonly quota: Quota
   readonly scrubber: Scrubber
   readonly #watchDriver: WatchDriver
+  readonly #backing: StateBacking
   readonly #onGrowth: (bytes: number) => void
   /** In no particular order. */
   #waiters: Waiter[] = []
@@ -42,6 +45,7 @@ export class Replica {
     this.hub = new WatchHub(state.store, () => this.#watchDriver.catchUpPending())
     this.#watchDriver = new WatchDriver(clock, this.hub, options.progressNotifyIntervalMs)
     this.scrubber = new Scrubber(clock, state.store)
+    this.#backing = options.backing
     this.#onGrowth = options.onGrowth
   }
 
@@ -63,6 +67,11 @@ export class Replica {
     this.#onGrowth(bytes.length)
     if (this.#waiters.length > 0) this.#release(offset)
     return applied
+  }
+
+  /** What to wait for before more is applied, if anything: the store behind the state does not keep up. */
+  ready(): Promise<void> | undefined {
+    return this.#backing.ready()
   }
 
   /** Resolves when everything up to and including `offset` has been applied; never, if that does not come. */

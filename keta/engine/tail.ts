@@ -14,6 +14,8 @@ export interface TailPorts {
   /** Offset of the last record applied. */
   readonly applied: () => number
   readonly apply: (record: LogRecord) => void
+  /** See Replica.ready. */
+  readonly ready: () => Promise<void> | undefined
   /** The log ended at `endOffset` (exclusive) when it answered, and everything that it gave has been applied. */
   readonly onBatch: (endOffset: number) => void
   /** The log cannot be read, or what stands in it cannot be applied: the node must stop. */
@@ -60,9 +62,11 @@ export class Tail {
   }
 
   async #applyAll(records: readonly LogRecord[], signal: AbortSignal): Promise<void> {
-    const { applied, apply, clock } = this.#ports
+    const { applied, apply, clock, ready } = this.#ports
     let inTurn = 0
     for (const record of records) {
+      const full = ready()
+      if (full !== undefined) await full
       if (signal.aborted) return
       if (record.offset <= applied()) continue
       apply(record)

@@ -2,6 +2,7 @@
  * For tests: the services on a real engine with its log in memory, called through the table that a transport would
  * serve.
  */
+import { memoryBacking } from '../backing/memory-backing.ts'
 import {
   create,
   type DescMethod,
@@ -51,6 +52,7 @@ export function testEngine(): Promise<OpenedEngine> {
     clientUrls: () => ['http://127.0.0.1:2379'],
     log: new MemoryLog(),
     snapshots: new MemorySnapshots(),
+    backing: memoryBacking(),
     clock: systemClock,
     random: (count) => new Uint8Array(count).fill(7),
     logger: quiet,
