@@ -7,8 +7,9 @@ import { durationText } from './values.ts'
 
 /** How an option is spoken of to whoever wrote the configuration. */
 export interface Wording {
-  /** Where its value stands, with its name; only the name if it is the default. */
+  /** Where its value stands, and its name, as the beginning of a line; only the name if it is the default. */
   readonly at: (key: OptionKey) => string
+  /** The same within a sentence. */
   readonly name: (key: OptionKey) => string
   /** Whether its value was set, to another one than the default. */
   readonly isAltered: (key: OptionKey) => boolean
@@ -49,12 +50,12 @@ const RULES: readonly Rule[] = [
         )
       : [],
   ),
-  rule(['kafkaBootstrapServers'], ({ kafkaBootstrapServers }, { at, name, isAltered }) => {
+  rule(['kafkaBootstrapServers'], ({ kafkaBootstrapServers }, { name, isAltered }) => {
     if (kafkaBootstrapServers.length > 0) return []
     const idle = NEEDING_KAFKA.filter(isAltered)
     return idle.length === 0
       ? []
-      : warning(`no effect: ${idle.map(at).join(', ')}: it has a meaning only with ${name('kafkaBootstrapServers')}`)
+      : warning(`no effect: ${idle.map(name).join(', ')}: it has a meaning only with ${name('kafkaBootstrapServers')}`)
   }),
   ofKafka(['listenClientUrls', 'advertiseClientUrls', 'hostName'], (config, { at, name }) => {
     const isTold = config.advertiseClientUrls.length > 0 || config.hostName !== ''

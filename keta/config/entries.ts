@@ -10,21 +10,23 @@ import type { Setting } from './setting.ts'
  */
 export function gatherEntries(settings: readonly Setting[], format: FileFormat | undefined): readonly Setting[] {
   let gathered = settings
-  for (const prefix of prefixesOf(format)) {
-    const isEntry = ({ source, name }: Setting) => source === 'file' && name.startsWith(prefix) && name !== `${prefix}*`
+  for (const { prefix, name } of mapsOf(format)) {
+    const isEntry = (setting: Setting): boolean => setting.source === 'file' && setting.name.startsWith(prefix)
     const entries = gathered.filter(isEntry)
     const [first] = entries
     if (first === undefined) continue
     const value = formatEntries(entries.map((entry) => [entry.name.slice(prefix.length), entry.value]))
-    const whole: Setting = { ...first, name: `${prefix}*`, value }
+    const whole: Setting = { ...first, name, value }
     gathered = gathered.flatMap((setting) => (setting === first ? [whole] : isEntry(setting) ? [] : [setting]))
   }
   return gathered
 }
 
-function prefixesOf(format: FileFormat | undefined): readonly string[] {
+/** What the names of entries begin with, and the name of the whole map. */
+function mapsOf(format: FileFormat | undefined): readonly { readonly prefix: string; readonly name: string }[] {
   return allOptions().flatMap(([, { flag, property }]) => {
     if (property?.endsWith('.*') !== true) return []
-    return format === 'properties' ? [`${flag}.`, property.slice(0, -1)] : [`${flag}.`]
+    const own = { prefix: `${flag}.`, name: flag }
+    return format === 'properties' ? [own, { prefix: property.slice(0, -1), name: property }] : [own]
   })
 }

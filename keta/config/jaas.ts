@@ -52,7 +52,7 @@ function quoted(value: string): string {
 }
 
 function unknownModule(className: string): string {
-  const name = /^[\w.$]+$/.test(className) ? className : 'what it begins with'
+  const name = /^[\w.$]+LoginModule$/.test(className) ? className : 'what it begins with'
   return `${name} is not a login module that this server has`
 }
 

@@ -169,7 +169,7 @@ describe('the configuration', () => {
     [
       'a retention that does not fit its mode',
       ['--auto-compaction-mode=revision', '--auto-compaction-retention=1h'],
-      '--auto-compaction-retention: expected a whole number of revisions, because auto-compaction-mode is revision',
+      '--auto-compaction-retention: expected a whole number of revisions, because --auto-compaction-mode is revision',
     ],
   ]
   for (const [what, words, problem] of wrong) {

@@ -107,11 +107,23 @@ function wordingFor(
   altered: ReadonlySet<OptionKey>,
   format: FileFormat | undefined,
 ): Wording {
-  const name = (key: OptionKey): string => {
+  const unset = (key: OptionKey): string => {
     const option: Option<unknown> = OPTIONS[key]
-    return chosenOf.get(key)?.name ?? (format === 'properties' ? propertyName(option) : option.flag)
+    return format === 'properties' ? propertyName(option) : option.flag
   }
-  return { name, at: (key) => placeOf(chosenOf.get(key), name(key)), isAltered: (key) => altered.has(key) }
+  return {
+    at: (key) => placeOf(chosenOf.get(key), unset(key)),
+    name: (key) => {
+      const chosen = chosenOf.get(key)
+      return chosen === undefined ? unset(key) : mention(chosen)
+    },
+    isAltered: (key) => altered.has(key),
+  }
+}
+
+/** "--max-txn-ops", "max-txn-ops (keta.yaml:3)", "KETA_MAX_TXN_OPS". */
+function mention(setting: Setting): string {
+  return setting.source === 'file' ? `${setting.name} (${setting.where})` : setting.where
 }
 
 /** A sample file shows the default, which may stand for a text that depends on other options. */
@@ -205,8 +217,7 @@ function unknownName(setting: Setting, format: FileFormat | undefined): Problem 
 function describeIgnored(ignored: readonly Ignored[]): readonly string[] {
   const byReason = new Map<string, string[]>()
   for (const { setting, reason } of ignored) {
-    const name = setting.source === 'file' ? `${setting.name} (${setting.where})` : setting.where
-    byReason.set(reason, [...(byReason.get(reason) ?? []), name])
+    byReason.set(reason, [...(byReason.get(reason) ?? []), mention(setting)])
   }
   return [...byReason].map(([reason, names]) => `no effect: ${names.join(', ')}: ${reason}`)
 }
