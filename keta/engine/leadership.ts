@@ -272,8 +272,8 @@ export class Leadership {
     this.#linkToLeader()
     this.#hasLeader = this.#claimant !== undefined
     this.#changed()
-    // For the case that the coordinator goes on wanting this node.
-    if (owner !== this.#owner) this.#consider()
+    // For the case that the coordinator goes on wanting this node; an own claim may also have come late, unawaited.
+    if (owner !== this.#owner || this.#claim === undefined) this.#consider()
   }
 
   #assigned(assignment: Assignment): void {
