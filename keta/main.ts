@@ -35,6 +35,8 @@ const CLOSE_AFTER_FAILURE_MS = 10_000
 export interface KetaOptions extends EmbeddedOptions {
   /** Nothing is logged without one. */
   readonly logger?: Logger
+  /** Gives the start up while it waits for Kafka. */
+  readonly signal?: AbortSignal
 }
 
 export interface RunningKeta {
@@ -51,8 +53,8 @@ export interface RunningKeta {
  * @throws ConfigurationError; LogError 'LOCKED' if another process uses the data directory, 'CORRUPT' and others if its
  *   content cannot be trusted; the operating system's error if an address cannot be bound. Nothing is left open then.
  */
-export async function startKeta({ logger = silentLogger, ...given }: KetaOptions = {}): Promise<RunningKeta> {
-  return startNode(embeddedConfig(given), { logger })
+export async function startKeta({ logger = silentLogger, signal, ...given }: KetaOptions = {}): Promise<RunningKeta> {
+  return startNode(embeddedConfig(given), { logger, ...(signal && { signal }) })
 }
 
 export interface NodePorts {
