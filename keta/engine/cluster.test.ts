@@ -138,7 +138,7 @@ describe('a cluster', () => {
     expect(await cluster.outcome(put(cluster.node(1), 'a'))).to.equal('done')
   })
 
-  it('takes a leader for dead that neither writes nor answers, but not one that only has nothing to write', async () => {
+  it('takes a leader for dead that neither writes nor answers, but not one that has nothing to write', async () => {
     cluster = await TestCluster.of(2)
     await cluster.assign(1)
     await cluster.clock.advance(5_000)

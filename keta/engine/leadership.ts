@@ -149,7 +149,7 @@ export class Leadership {
     return this.#reign
   }
 
-  /** Who leads, as far as this node can tell: undefined if for long it has seen no sign in the log that anybody does. */
+  /** Who leads, as far as this node can tell; undefined if for long there was no sign in the log that anybody does. */
   get leader(): Leader | undefined {
     return this.#hasLeader ? this.#claimant : undefined
   }
