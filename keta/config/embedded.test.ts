@@ -3,6 +3,7 @@ import { expect } from 'chai'
 import { advertisedUrls, listeningUrls } from './addresses.ts'
 import { ConfigurationError } from './configuration-error.ts'
 import { embeddedConfig } from './embedded.ts'
+import { kafkaSettings } from './kafka.ts'
 import { OPTIONS } from './options.ts'
 
 describe('the configuration of an embedded server', () => {
@@ -24,6 +25,51 @@ describe('the configuration of an embedded server', () => {
     })
     expect(config.listenClientUrls.map(({ host }) => host)).to.deep.equal(['127.0.0.1', '::1'])
     expect(config).to.include({ shutdownGrace: 1500, quotaBackendBytes: -1 })
+  })
+
+  it('takes lists, maps and secrets of a cluster', () => {
+    const config = embeddedConfig({
+      name: 'n',
+      kafkaBootstrapServers: ['k1:9092', '[::1]:9093'],
+      kafkaTopicConfig: { 'segment.bytes': '1', 'cleanup.policy': 'a,b' },
+      leaderEligibility: false,
+      readLease: 500,
+      kafkaSessionTimeout: 10_000,
+    })
+    const settings = kafkaSettings(config)
+    expect(settings?.client.bootstrapServers).to.deep.equal([
+      { host: 'k1', port: 9092 },
+      { host: '::1', port: 9093 },
+    ])
+    expect([...(settings?.topicConfig ?? [])]).to.deep.equal([
+      ['segment.bytes', '1'],
+      ['cleanup.policy', 'a,b'],
+    ])
+    expect(settings).to.include({ sessionTimeoutMs: 10_000, snapshotTopic: '_keta_log_snapshots' })
+    expect(settings?.client.clientId).to.equal('keta-n')
+    expect(config).to.include({ leaderEligibility: false, readLease: 500 })
+  })
+
+  it('refuses values that do not fit each other, and files that cannot be read, without telling secrets', () => {
+    const kafka = {
+      kafkaBootstrapServers: ['k:1'],
+      kafkaSecurityProtocol: 'SASL_SSL',
+      kafkaSaslMechanism: 'PLAIN',
+    } as const
+    expect(() => embeddedConfig({ ...kafka, kafkaSaslPassword: 's3cret', leaderSilence: 300 })).to.throw(
+      ConfigurationError,
+      /^leaderSilence: 300ms [^]*kafkaSaslUsername: it is missing, because kafkaSecurityProtocol is SASL_SSL$/,
+    )
+    const wrong = { ...kafka, kafkaSaslJaasConfig: 'x s3cret' }
+    expect(() => embeddedConfig(wrong))
+      .to.throw(ConfigurationError)
+      .not.to.match(/s3cret/)
+    const user = { kafkaSaslUsername: 'u', kafkaSaslPassword: 's3cret' }
+    const config = embeddedConfig({ ...kafka, ...user, kafkaSslCaFile: 'absent.pem' })
+    expect(() => kafkaSettings(config)).to.throw(
+      ConfigurationError,
+      'kafkaSslCaFile: absent.pem: there is no such file',
+    )
   })
 
   it('refuses all wrong values at once', () => {

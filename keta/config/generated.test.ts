@@ -1,8 +1,10 @@
 /** What is generated from the option table is up to date. UPDATE_GENERATED=1 writes it instead of comparing. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { expect } from 'chai'
+import { readEnvironment } from './environment.ts'
 import { readPropertiesText, readYamlText } from './file.ts'
 import { helpText } from './help.ts'
+import { PEM } from './key-stores/stores.fixture.ts'
 import { allOptions, environmentNames } from './options.ts'
 import { configurationReference } from './reference.ts'
 import { resolve } from './resolve.ts'
@@ -46,4 +48,16 @@ describe('what the option table generates', () => {
       expect(resolve([reading], format)).to.deep.include({ problems: [], warnings: [] })
     })
   }
+
+  it('the sample of a cluster is valid, with and without what is commented out', () => {
+    const text = readFileSync(new URL('../../config/cluster.properties', import.meta.url), 'utf8')
+    const plain = resolve([readPropertiesText('cluster.properties', text)], 'properties')
+    expect(plain).to.deep.include({ problems: [], warnings: [] })
+    expect(plain.resolved?.config.kafkaBootstrapServers).to.have.length(3)
+    const all = text.replace(/^#(?=[a-z.-]+=)/gm, '')
+    const readings = [readEnvironment({ KETA_KAFKA_SASL_PASSWORD: 'p' }), readPropertiesText('cluster.properties', all)]
+    const secured = resolve(readings, 'properties', () => Buffer.from(PEM.ca))
+    expect(secured).to.deep.include({ problems: [], warnings: [] })
+    expect(secured.resolved?.config).to.include({ readLease: 500, kafkaSecurityProtocol: 'SASL_SSL' })
+  })
 })

@@ -16,13 +16,36 @@ counts.
 - **Environment**: \`KETA_DATA_DIR\`; where the option means the same in etcd, \`ETCD_DATA_DIR\` if that is not set.
 - **File**: \`keta FILE\`, \`--config-file FILE\` or \`KETA_CONFIG_FILE\`. A \`.yaml\` file has the names
   of the flags. A \`.properties\` file has them too, and Java Keta's names. Samples: \`config/keta.yaml\`,
-  \`config/keta.properties\`.
+  \`config/keta.properties\` (every option), \`config/cluster.properties\` (three nodes on a Kafka).
 
 \`keta check FILE\` says whether a configuration is valid and prints each value with its source, without starting.
 An unknown name or a bad value ends the start with exit code 2; all problems are reported at once.
 
 Durations are written \`500ms\`, \`10s\`, \`1h30m\`; sizes \`1048576\`, \`512KiB\`, \`2GiB\` (\`KB\`, \`MB\`, \`GB\` are
 powers of 1000); lists are separated by commas, or YAML lists.
+`
+
+const CLUSTER = `
+## A cluster on Kafka: what must be the same, and what must not
+
+With \`--kafka-bootstrap-servers\` a node keeps its log in Kafka and shares it with all nodes that have the same
+\`--kafka-topic\` and \`--cluster-group-id\`. These, \`--read-lease\` and the limits should be the same on all of them.
+Each needs a \`--data-dir\` of its own (never a copy of another node's), and an address at which the others reach it:
+\`--advertise-client-urls\`, or \`--host-name\` with the port listened on.
+
+**Secrets** (passwords, a JAAS configuration) are never printed, not by \`keta check\` either. Command lines can be read
+by others on the machine; the environment and a file of mode 0600 cannot.
+
+**Host names of brokers are checked** with TLS, although Java Keta's default was not to: without the check any
+certificate of the same authority, that of another service or a stolen one, passes for a broker, and is told the
+password if the mechanism is PLAIN. A broker whose certificate does not name it is refused. Issue one that does, or,
+until then, set \`--kafka-ssl-verify-hostname=false\` (\`kafkacache.ssl.endpoint.identification.algorithm=\`).
+
+**Key stores** are told apart by their content, whatever \`.type\` says: PEM, or PKCS12 as OpenSSL and keytool of Java 16
+and later write it. JKS can be read by Java only; the refusal shows the command that converts it.
+
+Options that contradict each other (a password without SASL, certificates without TLS) are refused. Java Keta ignored
+them, and sent in plain text what was meant to be protected.
 `
 
 const IGNORED = `
@@ -54,7 +77,7 @@ export function configurationReference(): string {
     }
     text += row([`\`--${option.flag}\``, option.kind.expected, defaultCell(option), meaningCell(option)])
   }
-  return text + IGNORED + foreignRows('ignored') + REFUSED + foreignRows('refused')
+  return text + CLUSTER + IGNORED + foreignRows('ignored') + REFUSED + foreignRows('refused')
 }
 
 function defaultCell(option: Option<unknown>): string {
