@@ -31,12 +31,48 @@ const CONFIG = defineConfig({
     default: 'http://127.0.0.1:2379',
     doc: 'Where the embedded server listens for other brokers. Port 0 is any free port.',
   },
+  'plugin.keta.advertise': {
+    type: 'list',
+    default: '',
+    doc: 'Where the other nodes of a cluster reach the embedded server, `http://host:port`. Default: where it listens.',
+  },
+  'plugin.keta.kafka.bootstrap.servers': {
+    type: 'list',
+    default: '',
+    doc: 'Kafka brokers, `host:port`, that keep the log of the embedded server. Default: its log lies in its data.dir.',
+  },
+  'plugin.keta.kafka.topic': {
+    type: 'string',
+    default: null,
+    doc: 'The topic of that log. Default: `_keta_log`.',
+  },
+  'plugin.keta.cluster.group.id': {
+    type: 'string',
+    default: null,
+    doc: 'The Kafka group in which the embedded servers of one cluster find each other. Default: `keta`.',
+  },
+  'plugin.keta.kafka.sasl.password': {
+    type: 'password',
+    default: null,
+    doc: 'The password for that Kafka. How it is used, and by whom, is said in `plugin.keta.server.options`.',
+  },
+  'plugin.keta.kafka.ssl.ca.password': secretOf('kafka-ssl-ca-file'),
+  'plugin.keta.kafka.ssl.cert.password': secretOf('kafka-ssl-cert-file'),
+  'plugin.keta.kafka.ssl.key.password': secretOf('kafka-ssl-key-file'),
   'plugin.keta.server.options': {
     type: 'list',
     default: '',
     doc: 'Further options of the embedded server, as in its own configuration: `snapshot-log-bytes=16MiB`.',
   },
 })
+
+function secretOf(option: string) {
+  return {
+    type: 'password',
+    default: null,
+    doc: `The password of the file of the server's option \`${option}\`.`,
+  } as const
+}
 
 const NAMES: Readonly<Record<keyof ClientConfig, keyof typeof CONFIG>> = {
   endpoints: 'plugin.keta.endpoints',
@@ -63,7 +99,7 @@ export class KetaPluginLocator extends AbstractPluginLocator {
     const { client, server, prefix } = settings
     const options = { ...client, backend: 'keta', context, prefix }
     if (server === undefined) return openEtcdDriver(options, call)
-    const node = await startEmbedded(server, context.logger)
+    const node = await startEmbedded(server, context.logger, call.signal)
     return openEtcdDriver({ ...options, endpoints: node.endpoints, release: () => node.stop() }, call)
   }
 }
@@ -92,7 +128,15 @@ function settingsOf(config: ConfigValues<typeof CONFIG>): Settings | { readonly 
   const server = embedded
     ? embeddedOptions({
         dataDir: config['plugin.keta.data.dir'],
-        listen: config['plugin.keta.listen'],
+        listenClientUrls: config['plugin.keta.listen'],
+        advertiseClientUrls: config['plugin.keta.advertise'],
+        kafkaBootstrapServers: config['plugin.keta.kafka.bootstrap.servers'],
+        kafkaTopic: config['plugin.keta.kafka.topic'],
+        clusterGroupId: config['plugin.keta.cluster.group.id'],
+        kafkaSaslPassword: config['plugin.keta.kafka.sasl.password'],
+        kafkaSslCaPassword: config['plugin.keta.kafka.ssl.ca.password'],
+        kafkaSslCertPassword: config['plugin.keta.kafka.ssl.cert.password'],
+        kafkaSslKeyPassword: config['plugin.keta.kafka.ssl.key.password'],
         further: config['plugin.keta.server.options'],
       })
     : undefined
