@@ -21,7 +21,16 @@ export type FailureCode =
   | 'LEASE_TTL_TOO_LARGE'
   | 'REQUEST_TOO_LARGE'
   | 'TOO_MANY_REQUESTS'
+  /** The outcome is unknown. */
   | 'TIMEOUT'
+  /** The outcome is unknown, because whoever led is gone. */
+  | 'LEADER_LOST'
+  /** This node does not lead (any more). The request has had no effect and never will. */
+  | 'NOT_LEADER'
+  /** Nobody was found to lead in time. The request has had no effect and never will. */
+  | 'NO_LEADER'
+  /** The member that was to take over cannot. */
+  | 'BAD_TRANSFEREE'
   | 'STOPPED'
   | 'UNKNOWN_ALARM_ACTION'
 
