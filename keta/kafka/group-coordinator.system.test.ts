@@ -1,8 +1,12 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { joinGroupV7 } from '@platformatic/kafka'
 import { expect } from 'chai'
 import { type KafkaCluster, startKafka } from '../../test-servers/kafka.ts'
 import { provideOrSkip } from '../../test-servers/server.ts'
+import type { KafkaClient } from './client/client.ts'
+import { clientOf } from './client/test-cluster.fixture.ts'
+import { GroupError, toGroupError } from './group-errors.ts'
 import type { MemberNews, MemberOrder, MemberSettings } from './group-member.fixture.ts'
 
 const PROGRAM = fileURLToPath(new URL('./group-member.fixture.ts', import.meta.url))
@@ -113,6 +117,20 @@ for (const version of ['3.9', '4'] as const) {
       await twin.end()
     })
 
+    it('says what to change when another program uses the group', async () => {
+      const client = clientOf(kafka)
+      const used = new Team(kafka, `used-${Date.now()}`)
+      try {
+        await joinAsAnother(client, used.groupId)
+        const { failure } = await used.heard(used.start(1), (news) => news.failure !== undefined)
+        expect(failure?.code).to.equal('PROTOCOL')
+        expect(failure?.message).to.include('cluster.group.id').and.include(used.groupId)
+      } finally {
+        await used.end()
+        await client.close()
+      }
+    })
+
     it('says what to change when the broker does not allow the session timeout', async () => {
       const member = team.start(5, 1_000)
       const { failure } = await team.heard(member, (news) => news.failure !== undefined)
@@ -147,17 +165,35 @@ describe('a cluster as a group of three brokers', function () {
   })
 })
 
+async function joinAsAnother(client: KafkaClient, groupId: string): Promise<void> {
+  const times = { sessionTimeoutMs: 10_000, rebalanceTimeoutMs: 10_000 }
+  const connection = await client.toCoordinator(groupId, 'another program', 20_000)
+  const join = async (memberId: string): Promise<unknown> =>
+    joinGroupV7.api.async(
+      connection,
+      groupId,
+      times.sessionTimeoutMs,
+      times.rebalanceTimeoutMs,
+      memberId,
+      null,
+      'another',
+      [{ name: 'its protocol', metadata: Buffer.from('metadata') }],
+    )
+  const refusal = await join('').catch((error: unknown) => toGroupError(error, 'joining', { groupId, ...times }))
+  await join(refusal instanceof GroupError ? (refusal.kafkaId ?? '') : '')
+}
+
 /** Processes that are members of one group. */
 class Team {
   readonly #members = new Map<number, Member>()
   readonly #kafka: KafkaCluster
-  readonly #groupId: string
+  readonly groupId: string
   /** What is waited for; asked again with every news of any member. */
   readonly #checks = new Set<() => void>()
 
   constructor(kafka: KafkaCluster, groupId: string) {
     this.#kafka = kafka
-    this.#groupId = groupId
+    this.groupId = groupId
   }
 
   start(memberId: number, sessionTimeoutMs?: number): Member {
@@ -172,7 +208,7 @@ class Team {
       return { host, port: Number(port) }
     })
     const rest = sessionTimeoutMs === undefined ? {} : { sessionTimeoutMs }
-    return new Member({ bootstrapServers, groupId: this.#groupId, memberId, ...rest }, () => {
+    return new Member({ bootstrapServers, groupId: this.groupId, memberId, ...rest }, () => {
       for (const check of this.#checks) check()
     })
   }
