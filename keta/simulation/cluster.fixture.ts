@@ -1,4 +1,5 @@
 /** The nodes of a simulated cluster: real engines on simulated ports, started, crashed, stopped and started again. */
+import { memoryBacking } from '../backing/memory-backing.ts'
 import type { PeerHandler } from '../cluster/peers.ts'
 import type { OpenedEngine } from '../engine/api.ts'
 import { openClusterEngine } from '../engine/open-engine.ts'
@@ -142,6 +143,8 @@ export class Cluster {
     const onSend = (records: readonly Uint8Array[]): void => checks.sends(records, rate)
     return {
       identity: { clusterId: 1n, memberId: BigInt(node.number), name: `n${node.number}` },
+      // What waits for a promise that all share would be kept until the end of all runs.
+      backing: { ...memoryBacking(), failed: new Promise(() => undefined) },
       snapshots: new SimulatedSnapshots({ world, disk, process, isReached: () => true }),
       clock: process.clock,
       random: (count) => chance.bytes(count),

@@ -50,6 +50,8 @@ export interface Plan {
   /** How long there are faults. */
   readonly durationMs: number
   readonly writersPerNode: number
+  /** How many of a hundred operations or so are linearizable reads. */
+  readonly reads: number
   readonly leaseHolders: number
   readonly watchers: number
   /** Mean time between two operations of a client. */
@@ -81,6 +83,7 @@ export function planOf(chance: Chance): Plan {
     ]),
     durationMs: chance.between(4_000, 14_000),
     writersPerNode: 1 + chance.below(2),
+    reads: chance.skewed(10, 300),
     leaseHolders: chance.below(3),
     watchers: chance.below(3),
     thinkMs: chance.between(40, 400),

@@ -5,6 +5,7 @@ import { onApplied } from './applied-hook.fixture.ts'
 import { Checks } from './checks.fixture.ts'
 import { Client, type ClientParts } from './client.fixture.ts'
 import { Cluster, isLag } from './cluster.fixture.ts'
+import type { KnownBad, Scene } from './known-bad.fixture.ts'
 import { LeaseHolder } from './lease-holder.fixture.ts'
 import { Nemesis } from './nemesis.fixture.ts'
 import { Network } from './network.fixture.ts'
@@ -15,17 +16,15 @@ import { SimulatedGroup } from './simulated-group.fixture.ts'
 import { Topic } from './topic.fixture.ts'
 import { Trace } from './trace.fixture.ts'
 import { Watcher } from './watcher.fixture.ts'
-import { type Process, World } from './world.fixture.ts'
+import { World } from './world.fixture.ts'
 import { Writer } from './writer.fixture.ts'
 
 export interface RunOptions {
   readonly seed: number
   /** Takes the lines of a readable trace. */
   readonly write?: (line: string) => void
-  /** Changes what the seed's plan is. */
-  readonly plan?: (plan: Plan) => Plan
-  /** Breaks something. */
-  readonly disturb?: (options: ClusterEngineOptions, process: Process) => ClusterEngineOptions
+  /** What is broken on purpose. */
+  readonly bug?: KnownBad
 }
 
 export interface RunResult {
@@ -41,11 +40,13 @@ const RECOVERY_MS = 40_000
 
 export function runSeed(options: RunOptions): RunResult {
   const run = new Run(options)
+  const repair = run.install()
   const end = onApplied((machine) => run.applied(machine))
   try {
     run.simulate()
   } finally {
     end()
+    repair()
   }
   return run.result()
 }
@@ -60,7 +61,11 @@ class Run {
   readonly #clients: ClientParts
   readonly #watchers: readonly Watcher[]
 
-  constructor({ seed, write, plan = (drawn) => drawn, disturb = (given) => given }: RunOptions) {
+  readonly #scene: Scene
+  readonly #bug: KnownBad | undefined
+
+  constructor({ seed, write, bug }: RunOptions) {
+    const { plan = (drawn: Plan) => drawn, disturb = (given: ClusterEngineOptions) => given } = bug ?? {}
     const world = new World(seed, new Trace(write))
     this.#world = world
     this.#plan = plan(planOf(world.chance.branch('plan')))
@@ -72,9 +77,16 @@ class Run {
     this.#checks = new Checks(world, this.#oracle)
     const shared = { world, plan: this.#plan, network, topic, group }
     this.#cluster = new Cluster({ ...shared, checks: this.#checks, isExpected: isLag, disturb })
+    this.#scene = { world, network, cluster: this.#cluster }
+    this.#bug = bug
     this.#nemesis = new Nemesis({ ...shared, cluster: this.#cluster })
     this.#clients = { world, cluster: this.#cluster, checks: this.#checks }
     this.#watchers = numbered(this.#plan.watchers, (name) => new Watcher(this.#clients, this.#oracle, `w${name}`))
+  }
+
+  /** @return undoes it. */
+  install(): () => void {
+    return this.#bug?.install?.(this.#scene) ?? (() => undefined)
   }
 
   applied(machine: StateMachine): void {
@@ -86,9 +98,9 @@ class Run {
   }
 
   simulate(): void {
-    const { nodes, writersPerNode, leaseHolders, thinkMs, durationMs, log } = this.#plan
+    const { nodes, writersPerNode, leaseHolders, durationMs, log } = this.#plan
     for (const node of this.#cluster.nodes) this.#cluster.start(node)
-    for (const writer of numbered(nodes * writersPerNode, (name) => new Writer(this.#clients, name, thinkMs))) {
+    for (const writer of numbered(nodes * writersPerNode, (name) => new Writer(this.#clients, name, this.#plan))) {
       writer.start()
     }
     for (const holder of numbered(leaseHolders, (name) => new LeaseHolder(this.#clients, name))) holder.start()

@@ -107,7 +107,8 @@ export class SimulatedGroup {
     const { generation, members: infos } = this.#last ?? { generation: 0, members: [] }
     if (members.length === 0 || infos.length === 0) return
     const told = this.#chance.pick(members)
-    const leader = this.#chance.pick(infos).memberId
+    const own = told.joined?.memberId
+    const leader = own !== undefined && this.#chance.oneIn(2) ? own : this.#chance.pick(infos).memberId
     this.#world.note(() => `group: n${told.process.node} is told that ${leader} should lead`)
     const lie = { generation: generation + this.#chance.below(2), leader, members: infos, refused: [] }
     this.#world.schedule(this.#chance.between(0, this.#faults.delayMs), told.process, 'lie', () => {

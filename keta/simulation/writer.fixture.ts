@@ -1,6 +1,7 @@
 /** A client that writes and reads a few keys. */
 import type { Checks } from './checks.fixture.ts'
 import { Client, type ClientParts } from './client.fixture.ts'
+import type { Plan } from './plan.fixture.ts'
 import { deletion, put, putIfUnchanged } from './operations.fixture.ts'
 
 const KEYS = ['a', 'b', 'c', 'd']
@@ -10,12 +11,12 @@ const LIST_LENGTH = 12
 
 type Action = 'put' | 'delete' | 'append' | 'read' | 'serializable' | 'compact' | 'move'
 
+/** Of a hundred or so, beside the linearizable reads. */
 const ACTIONS: readonly (readonly [number, Action])[] = [
-  [30, 'put'],
+  [35, 'put'],
   [8, 'delete'],
-  [20, 'append'],
-  [25, 'read'],
-  [10, 'serializable'],
+  [25, 'append'],
+  [12, 'serializable'],
   [1, 'compact'],
   [4, 'move'],
 ]
@@ -25,19 +26,21 @@ export class Writer {
   readonly #checks: Checks
   readonly #name: string
   readonly #thinkMs: number
+  readonly #actions: readonly (readonly [number, Action])[]
   #writes = 0
 
-  constructor(parts: ClientParts, name: string, thinkMs: number) {
+  constructor(parts: ClientParts, name: string, { thinkMs, reads }: Pick<Plan, 'thinkMs' | 'reads'>) {
     this.#client = new Client(parts, name)
     this.#checks = parts.checks
     this.#name = name
     this.#thinkMs = thinkMs
+    this.#actions = [...ACTIONS, [Math.round(reads), 'read']]
   }
 
   start(): void {
     const { chance, parts } = this.#client
     parts.world.schedule(chance.between(0, 2 * this.#thinkMs), undefined, 'writer', () => {
-      const acted = this.#act(chance.weighted(ACTIONS)).then(() => this.start())
+      const acted = this.#act(chance.weighted(this.#actions)).then(() => this.start())
       acted.catch((error: unknown) => parts.world.violate(`a writer failed: ${String(error)}`))
     })
   }
