@@ -4,8 +4,8 @@ const ADVICE: Readonly<Record<string, string>> = {
   LOCKED: 'stop that process, or give this one another --data-dir',
   CORRUPT: 'nothing was altered; docs/operations.md says what each refusal to start means and how to mend it',
   OUT_OF_RANGE:
-    'part of the log is missing; restore the data directory from a backup. In a cluster whose other nodes run, start this ' +
-    'one with an empty data directory instead',
+    'part of the log is missing; restore the data directory from a backup. In a cluster whose other nodes run, start ' +
+    'this one with an empty data directory instead',
   LOG_DIVERGED:
     'the log is not the one that was written here: restore log and snapshots from the same backup; in a cluster, see ' +
     'which node has the newest state and whether brokers have lost data (an unclean leader election, restored disks)',
@@ -17,11 +17,11 @@ const ADVICE: Readonly<Record<string, string>> = {
   IO: 'look at the device and the permissions of the data directory and start again; every acknowledged write is safe',
   APPEND_FAILED: 'look at the device of the data directory and start again; every acknowledged write is safe',
   UNREACHABLE:
-    'see that the brokers run and that this machine reaches them: --kafka-bootstrap-servers and the addresses that they ' +
-    'advertise themselves; a broker that wants TLS or SASL looks like this too (--kafka-security-protocol)',
+    'see that the brokers run and that this machine reaches them: --kafka-bootstrap-servers and the addresses that ' +
+    'they advertise themselves; a broker that wants TLS or SASL looks like this too (--kafka-security-protocol)',
   NOT_AUTHENTICATED:
-    'see that user, password and mechanism (--kafka-sasl-...), certificates and key (--kafka-ssl-...) are those that the ' +
-    'brokers expect, and that their certificates name the hosts that are connected to',
+    'see that user, password and mechanism (--kafka-sasl-...), certificates and key (--kafka-ssl-...) are those that ' +
+    'the brokers expect, and that their certificates name the hosts that are connected to',
   NOT_AUTHORISED: 'grant this user what the message names (kafka-acls.sh), or choose a topic or group that it may use',
   UNSAFE_TOPIC: 'run the commands of the message and start again, or choose another --kafka-topic',
   UNSETTLED:

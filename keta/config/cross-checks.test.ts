@@ -223,7 +223,8 @@ describe('options that do not fit each other', () => {
       'servers of another protocol only',
       ['--kafka-bootstrap-servers=SSL://a:1', '--host-name=n'],
       [
-        '--kafka-bootstrap-servers: none of them is of the protocol that is spoken: kafka-security-protocol is PLAINTEXT',
+        '--kafka-bootstrap-servers: none of them is of the protocol that is spoken: kafka-security-protocol is ' +
+          'PLAINTEXT',
       ],
     ],
     [
@@ -300,6 +301,14 @@ describe('options that do not fit each other', () => {
     expect(resolve([readPropertiesText('f', 'kafkacache.bootstrap.servers=k:1')], 'properties').warnings).to.deep.equal(
       [],
     )
+  })
+})
+
+describe('settings of the topic', () => {
+  it('are entries of their own in a file only', () => {
+    expect(flags(...KAFKA, '--kafka-topic-config.segment.bytes=1').problems).to.deep.equal([
+      '--kafka-topic-config.segment.bytes: unknown flag; keta --help lists all',
+    ])
   })
 })
 

@@ -62,8 +62,8 @@ const RULES: readonly Rule[] = [
     const [first] = config.listenClientUrls
     if (isTold || first === undefined || !config.listenClientUrls.every(({ host }) => isLoopback(host))) return []
     return warning(
-      `${at('listenClientUrls')}: the other nodes are told to reach this one at ${first.href}, which they can only on ` +
-        `the same machine; set ${name('advertiseClientUrls')} or ${name('hostName')}`,
+      `${at('listenClientUrls')}: the other nodes are told to reach this one at ${first.href}, which they can only ` +
+        `on the same machine; set ${name('advertiseClientUrls')} or ${name('hostName')}`,
     )
   }),
   ofKafka(['leaderTickInterval', 'leaderSilence'], ({ leaderTickInterval, leaderSilence }, { at, name }) =>

@@ -60,10 +60,10 @@ describe('the configuration of an embedded server', () => {
       ConfigurationError,
       /^leaderSilence: 300ms [^]*kafkaSaslUsername: it is missing, because kafkaSecurityProtocol is SASL_SSL$/,
     )
-    const wrong = { ...kafka, kafkaSaslJaasConfig: 'x s3cret' }
-    expect(() => embeddedConfig(wrong))
-      .to.throw(ConfigurationError)
-      .not.to.match(/s3cret/)
+    for (const wrong of [{ kafkaSaslJaasConfig: 'x s3cret' }, { kafkaSslKeyPassword: 's3cret\0' }]) {
+      expect(() => embeddedConfig(wrong)).to.throw(ConfigurationError)
+      expect(() => embeddedConfig(wrong)).not.to.throw(/s3cret/)
+    }
     const user = { kafkaSaslUsername: 'u', kafkaSaslPassword: 's3cret' }
     const config = embeddedConfig({ ...kafka, ...user, kafkaSslCaFile: 'absent.pem' })
     expect(() => kafkaSettings(config)).to.throw(

@@ -1,8 +1,8 @@
 /**
  * Names that are not options of this server but stand in the flags and files of those it takes the place of: etcd's
  * that are about its consensus protocol or its storage, and Java Keta's. Some mean nothing here and only earn a
- * warning. Others ask for what this version does not have (TLS, authentication): to go on without would serve plain text
- * or anybody, so the start is refused.
+ * warning. Others ask for what this version does not have (TLS, authentication): to go on without would serve plain
+ * text or anybody, so the start is refused.
  */
 import { type ForeignOption, java } from './foreign-option.ts'
 import { KAFKACACHE } from './foreign-kafkacache.ts'

@@ -23,14 +23,14 @@ function read(text: string) {
 }
 
 const GROUP =
-  'no effect: kafkacache.group.id (k.properties:5): the log is read without a consumer group; nodes are told apart by ' +
-  'their data directories'
+  'no effect: kafkacache.group.id (k.properties:5): the log is read without a consumer group; nodes are told apart ' +
+  'by their data directories'
 const DIRECTORIES =
   'no effect: kafkacache.data.dir (k.properties:7), kafkacache.checkpoint.dir (k.properties:8): what Java Keta keeps ' +
   'there is a copy in a format of its own; see data-dir'
 const TOKENS =
-  'no effect: token.public.key.path (k.properties:10), token.private.key.path (k.properties:11): authentication is not ' +
-  'part of this version'
+  'no effect: token.public.key.path (k.properties:10), token.private.key.path (k.properties:11): authentication is ' +
+  'not part of this version'
 const ROCKSDB = 'k.properties:6: kafkacache.backing.cache: there is no rocksdb here; lmdb is used'
 
 describe("Java Keta's sample files", () => {

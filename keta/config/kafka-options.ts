@@ -25,8 +25,8 @@ export const KAFKA_OPTIONS = {
     default: '',
     defaultMeans: 'no Kafka: the log lies in --data-dir, and this node is alone',
     help:
-      'Brokers to start from, such as kafka1:9092,kafka2:9092: several, so that one may be down. The nodes of a cluster ' +
-      'keep their log in this Kafka.',
+      'Brokers to start from, such as kafka1:9092,kafka2:9092: several, so that one may be down. The nodes of a ' +
+      'cluster keep their log in this Kafka.',
     sameAsEtcd: false,
     property: 'kafkacache.bootstrap.servers',
   }),

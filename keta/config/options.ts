@@ -122,8 +122,8 @@ export const OPTIONS = {
     kind: choiceKind(['memory', 'lmdb'], NEAREST_CACHES),
     default: 'memory',
     help:
-      'Where a node keeps its state. lmdb: in a file under --data-dir, which may be larger than the memory, and which ' +
-      'the next start begins from. It is a copy of what the log says and can be deleted.',
+      'Where a node keeps its state. lmdb: in a file under --data-dir, which may be larger than the memory, and ' +
+      'which the next start begins from. It is a copy of what the log says and can be deleted.',
     sameAsEtcd: false,
     property: 'kafkacache.backing.cache',
     remark: (text) =>

@@ -41,8 +41,8 @@ certificate of the same authority, that of another service or a stolen one, pass
 password if the mechanism is PLAIN. A broker whose certificate does not name it is refused. Issue one that does, or,
 until then, set \`--kafka-ssl-verify-hostname=false\` (\`kafkacache.ssl.endpoint.identification.algorithm=\`).
 
-**Key stores** are told apart by their content, whatever \`.type\` says: PEM, or PKCS12 as OpenSSL and keytool of Java 16
-and later write it. JKS can be read by Java only; the refusal shows the command that converts it.
+**Key stores** are told apart by their content, whatever \`.type\` says: PEM, or PKCS12 as OpenSSL and keytool of Java
+16 and later write it. JKS can be read by Java only; the refusal shows the command that converts it.
 
 Options that contradict each other (a password without SASL, certificates without TLS) are refused. Java Keta ignored
 them, and sent in plain text what was meant to be protected.
