@@ -3,6 +3,7 @@
  * what `main.ts` opens for a node with a log of its own, in the same order.
  */
 import { createHash, randomBytes } from 'node:crypto'
+import { join } from 'node:path'
 import type { KafkaSettings } from './config/kafka.ts'
 import type { Config } from './config/options.ts'
 import type { OpenedEngine } from './engine/api.ts'
@@ -12,6 +13,7 @@ import { systemClock } from './engine/system-clock.ts'
 import { createKafkaClient } from './kafka/client/kafka-client.ts'
 import { untilReachable } from './kafka/client/until-reachable.ts'
 import { createGroupCoordinator } from './kafka/group-coordinator.ts'
+import { nameFile } from './kafka/name-file.ts'
 import { openSnapshotTopic } from './kafka/snapshot-topic.ts'
 import { ensureTopic, type TopicOptions } from './kafka/topic.ts'
 import { openKafkaLog } from './log/kafka/kafka-log.ts'
@@ -68,6 +70,8 @@ export async function openClusterNode(parts: ClusterNodeParts): Promise<OpenedEn
         clock: systemClock,
         random: Math.random,
         logger: kafka,
+        // Its lock shows that whoever had this name before is dead.
+        memory: nameFile(join(directory.path, 'group-member'), kafka),
       }),
       peers: createPeers({ clock: systemClock }),
       clientUrls: parts.clientUrls,

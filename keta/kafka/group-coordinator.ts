@@ -2,7 +2,7 @@
 import type { Coordinator } from '../cluster/coordination.ts'
 import type { KafkaClient } from './client/client.ts'
 import type { Clock, Logger } from './client/ports.ts'
-import { createMembership } from './group-membership.ts'
+import { createMembership, type NameMemory } from './group-membership.ts'
 import { groupRequests } from './group-requests.ts'
 
 export interface GroupCoordinatorOptions {
@@ -17,6 +17,7 @@ export interface GroupCoordinatorOptions {
   /** A number from 0 up to 1, so that members that have failed together do not try again together. */
   readonly random: () => number
   readonly logger: Logger
+  readonly memory?: NameMemory
 }
 
 const SESSION_TIMEOUT_MS = 6_000
@@ -31,7 +32,7 @@ const ANSWERS_PER_SESSION = 3
  * The client is its caller's, to be closed after `leave`.
  */
 export function createGroupCoordinator(client: KafkaClient, options: GroupCoordinatorOptions): Coordinator {
-  const { groupId, sessionTimeoutMs = SESSION_TIMEOUT_MS, clock, random, logger } = options
+  const { groupId, sessionTimeoutMs = SESSION_TIMEOUT_MS, clock, random, logger, memory } = options
   const answerTimeoutMs = Math.ceil(sessionTimeoutMs / ANSWERS_PER_SESSION)
   const requests = groupRequests(client, groupId, {
     sessionTimeoutMs,
@@ -46,5 +47,6 @@ export function createGroupCoordinator(client: KafkaClient, options: GroupCoordi
     clock,
     random,
     logger,
+    ...(memory && { memory }),
   })
 }

@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import type { Assignment, Coordinator, MemberInfo } from '../cluster/coordination.ts'
 import type { Clock } from './client/ports.ts'
 import { GroupError } from './group-errors.ts'
-import { createMembership } from './group-membership.ts'
+import { createMembership, type MembershipOptions } from './group-membership.ts'
 import { decodeAssignment, decodeMetadata, encodeAssignment, encodeMetadata } from './group-messages.ts'
 import type { GroupRequests, Joined } from './group-requests.ts'
 
@@ -25,14 +25,18 @@ describe('membership of a Kafka group', () => {
     assignments = []
     failures = []
     self = infoOf(1n)
-    member = createMembership(broker, {
+    member = createMembership(broker, options())
+  })
+
+  function options(): MembershipOptions {
+    return {
       heartbeatMs: HEARTBEAT_MS,
       leaveTimeoutMs: LEAVE_TIMEOUT_MS,
       clock,
       random: () => 0.5,
       logger: { info: () => {}, warn: (message) => warnings.push(message) },
-    })
-  })
+    }
+  }
 
   function start(): void {
     member.join({
@@ -48,6 +52,33 @@ describe('membership of a Kafka group', () => {
     await broker.answer('sync', assignmentOf([1n, 2n]))
     await broker.answer('heartbeat')
   }
+
+  describe('that remembers its name', () => {
+    const kept: string[] = []
+    beforeEach(() => {
+      kept.length = 0
+      const memory = { recall: () => 'k0', keep: (kafkaId: string) => void kept.push(kafkaId) }
+      member = createMembership(broker, { ...options(), memory })
+      start()
+    })
+
+    it('takes its dead predecessor out of the group before it joins, and keeps its new name', async () => {
+      const left = await broker.next('leave')
+      expect(left.kafkaId).to.equal('k0')
+      left.succeed()
+      const first = await broker.next('join')
+      first.fail('MEMBER_ID_REQUIRED', 'k1')
+      await broker.next('join')
+      expect(kept).to.deep.equal(['k1'])
+    })
+
+    it('joins all the same if the group does not know the predecessor any more', async () => {
+      const left = await broker.next('leave')
+      left.fail('UNKNOWN_MEMBER_ID')
+      await broker.next('join')
+      expect(warnings).to.deep.equal([])
+    })
+  })
 
   describe('that joins', () => {
     beforeEach(start)

@@ -22,6 +22,16 @@ export interface MembershipOptions {
   /** A number from 0 up to 1. */
   readonly random: () => number
   readonly logger: Logger
+  readonly memory?: NameMemory
+}
+
+/**
+ * What the coordinator called this node outlives the process: one that was killed takes itself out of the group when it
+ * starts again. The group would else wait for the end of its session before it elects anybody.
+ */
+export interface NameMemory {
+  readonly recall: () => string | undefined
+  readonly keep: (kafkaId: string) => void
 }
 
 const LEAVE_ATTEMPTS = 3
@@ -93,6 +103,8 @@ class GroupMembership implements Coordinator {
   /** Ends when this node leaves, or when trying again cannot help. */
   async #run(ports: CoordinatorPorts): Promise<void> {
     let seat: Seat | undefined
+    const former = this.#options.memory?.recall()
+    if (former !== undefined) await this.#takeOut(former)
     while (!this.#isLeaving()) {
       try {
         seat ??= await this.#join(ports)
@@ -101,7 +113,7 @@ class GroupMembership implements Coordinator {
       } catch (error) {
         const remedy = remedyForAny(error)
         // Also when leaving: the name has to be given back.
-        if (remedy === 'identify' && error instanceof GroupError) this.#kafkaId = error.kafkaId ?? UNNAMED
+        if (remedy === 'identify' && error instanceof GroupError) this.#named(error.kafkaId ?? UNNAMED)
         if (this.#isLeaving()) return
         if (remedy === 'fail') {
           ports.onFailure(error instanceof GroupError ? toFailure(error) : toError(error))
@@ -117,7 +129,7 @@ class GroupMembership implements Coordinator {
     const round = this.#round
     if (this.#metadata?.round !== round) this.#metadata = { round, bytes: encodeMetadata(ports.self(), round) }
     const joined = await this.#requests.join(this.#kafkaId, this.#metadata.bytes)
-    this.#kafkaId = joined.kafkaId
+    this.#named(joined.kafkaId)
     const isGroupLeader = joined.groupLeader === joined.kafkaId
     const answer = await this.#requests.sync(joined, isGroupLeader ? this.#assign(joined) : undefined)
     const message = decodeAssignment(answer)
@@ -175,6 +187,12 @@ class GroupMembership implements Coordinator {
     if (remedy === 'wait' || remedy === 'anew') this.#warn(error.message)
     const inVain = remedy === 'wait' ? this.#failures : this.#failures - 1
     if (inVain > 0) await this.#alarm.sleep(pauseAfter(inVain, this.#options.random()))
+  }
+
+  #named(kafkaId: string): void {
+    if (kafkaId === this.#kafkaId) return
+    this.#kafkaId = kafkaId
+    if (kafkaId !== UNNAMED) this.#options.memory?.keep(kafkaId)
   }
 
   /** Gives up after some attempts: then the session has to end by itself. */

@@ -5,6 +5,7 @@
  *     <dataDir>/lock        see directory-lock.ts
  *     <dataDir>/log/        segments, see segment-format.md
  *     <dataDir>/snap/       snapshots, see snapshot-files.ts
+ *     <dataDir>/group-member  what the group in Kafka called the node; see kafka/name-file.ts
  *     <dataDir>/shared-log  the id of the log that it belongs to, if that is not the one in log/
  */
 import { randomBytes } from 'node:crypto'
