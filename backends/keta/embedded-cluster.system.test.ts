@@ -13,14 +13,16 @@ const START_MS = 30_000
 
 describe('nodes of one cluster within the brokers’ processes', function () {
   this.timeout(60_000)
-  let kafka: KafkaCluster
+  let kafka: KafkaCluster | undefined
   let directory: string
 
   before(async function () {
     this.timeout(0)
     kafka = await provideOrSkip(this, () => startKafka())
   })
-  after(() => kafka?.stop())
+  after(async () => {
+    if (kafka !== undefined) await kafka.stop()
+  })
   beforeEach(() => {
     directory = mkdtempSync(join(tmpdir(), 'keta-embedded-cluster-'))
   })
@@ -35,7 +37,7 @@ describe('nodes of one cluster within the brokers’ processes', function () {
       'plugin.keta.embedded': 'true',
       'plugin.keta.data.dir': join(directory, name),
       'plugin.keta.listen': 'http://127.0.0.1:0',
-      'plugin.keta.kafka.bootstrap.servers': kafka.bootstrapServers,
+      'plugin.keta.kafka.bootstrap.servers': kafka?.bootstrapServers ?? '',
       ...config,
     },
   })

@@ -1,9 +1,9 @@
 /** What an administrator does to a store of etcd's API, past the SPI: the hooks of a harness. */
 import { Etcd3 } from 'etcd3'
-import { existsSync, readFileSync } from 'node:fs'
 import type { HarnessHooks, ServerHook } from '../../../conformance/harness.ts'
 import type { TestServer } from '../../../test-servers/server.ts'
 import type { Seat } from '../driver.ts'
+import { connectionsTo } from './connections.fixture.ts'
 import { Layout } from './layout.ts'
 import { leaseOf } from './leases.ts'
 
@@ -69,16 +69,4 @@ export function serverHook(server: TestServer): ServerHook {
     pause: () => server.pause(),
     resume: () => server.resume(),
   }
-}
-
-/** Established connections, as the servers' machine sees them; undefined where it does not show them. */
-function connectionsTo(servers: readonly TestServer[]): number | undefined {
-  const table = '/proc/net/tcp'
-  if (!existsSync(table)) return undefined
-  const ports = new Set(servers.map(({ endpoint }) => Number(endpoint.split(':')[1])))
-  const rows = readFileSync(table, 'utf8').split('\n').slice(1)
-  return rows.filter((row) => {
-    const [, local = '', , state] = row.trim().split(/\s+/)
-    return state === '01' && ports.has(Number.parseInt(local.split(':')[1] ?? '', 16))
-  }).length
 }
