@@ -17,7 +17,7 @@ import { LogDivergedError, StateDivergedError } from '../state/state-machine.ts'
 import type { Identity } from './api.ts'
 import { inBackground } from './background.ts'
 import type { Clock, ClusterTimes, EngineLogger, Timer } from './ports.ts'
-import { REQUEST_TIMEOUT_MS } from './proposer.ts'
+import { PeerLinks, type Reachable } from './peer-links.ts'
 import { CLOCK_DRIFT, Reign, type ReignPorts } from './reign.ts'
 import type { Replica } from './replica.ts'
 import { sleep } from './sleep.ts'
@@ -27,6 +27,11 @@ import { Tail } from './tail.ts'
 const TAKE_OVER_MS = 2_000
 /** How long a node that must stop tries to tell the others why. */
 const ALARM_MS = 1_000
+/**
+ * A leader that has handed over answers for so long that it does not lead: others may not have read it yet, and of what
+ * they send to a node that is gone nobody knows what became.
+ */
+const LINGER_MS = 300
 /** How long a leader that stops waits for the log to acknowledge what is in flight. */
 const STOP_PATIENCE_MS = 2_000
 /** Between two claims of a node that is told to lead and finds that another claimed first. */
@@ -64,23 +69,21 @@ export interface LeadershipPorts {
   readonly times: ClusterTimes
   readonly reign: Pick<ReignPorts, 'autoCompaction' | 'onNoSpace'>
   /** See TailPorts.onBatch. */
-  readonly onRead: (endOffset: number) => void
+  readonly onRead: (nextOffset: number, endOffset: number) => void
   /** A reign of this node has begun or ended, or another node's has begun. */
   readonly onChange: () => void
   /** The node must stop. */
   readonly onFailure: (error: Error) => void
 }
 
-interface LeaderLink {
-  readonly memberId: bigint
-  readonly epoch: number
-  readonly link: PeerLink
-}
-
 /** Another member has what must be this one's alone. */
 export class DuplicateMemberError extends Error {
   override readonly name = 'DuplicateMemberError'
   readonly code = 'DUPLICATE_MEMBER'
+}
+
+function reachable({ memberId, clientUrls }: MemberInfo): Reachable {
+  return { memberId, urls: clientUrls }
 }
 
 function isDivergence(error: Error): boolean {
@@ -98,8 +101,7 @@ export class Leadership {
   /** Of a claim that is on its way; aborted when it is moot. */
   #claim: AbortController | undefined
   #ledEpoch = 0
-  #link: LeaderLink | undefined
-  readonly #retired = new Map<PeerLink, Timer>()
+  readonly #links: PeerLinks
   /** When the leader was last known to live: by the log, or because it was asked. */
   #lastHeard: number
   #lastRecord = -Infinity
@@ -114,6 +116,12 @@ export class Leadership {
     this.#ports = ports
     this.#owner = Buffer.from(ports.owner).toString('latin1')
     this.#lastHeard = ports.clock.now()
+    this.#links = new PeerLinks({
+      self: ports.identity.memberId,
+      peers: ports.peers,
+      clock: ports.clock,
+      onLeaderGone: ({ memberId }) => this.#leaderGone(memberId),
+    })
     this.#tail = new Tail({
       log: ports.log,
       clock: ports.clock,
@@ -156,7 +164,7 @@ export class Leadership {
 
   /** The connection to the leader, if that is another node. */
   get link(): PeerLink | undefined {
-    return this.#link?.link
+    return this.#links.leader
   }
 
   get members(): readonly MemberInfo[] {
@@ -197,14 +205,15 @@ export class Leadership {
 
   /** Before this node stops: lets another one lead and leaves the group, but goes on following. Never rejects. */
   async resign(): Promise<void> {
-    const { coordinator, identity, logger } = this.#ports
+    const { clock, coordinator, identity, logger } = this.#ports
+    const handedOver = this.#reign !== undefined
     this.#leaving = true
     const others = this.members.filter(({ memberId, eligible }) => eligible && memberId !== identity.memberId)
     for (const member of others) {
       if (this.#reign === undefined || (await this.#handOver(this.#reign, member))) break
       logger.warn('a member did not take over; trying the next one', { member: member.name })
     }
-    await coordinator.leave()
+    await Promise.all([coordinator.leave(), handedOver ? sleep(clock, LINGER_MS) : undefined])
   }
 
   async stop(): Promise<void> {
@@ -216,11 +225,7 @@ export class Leadership {
     await this.#reign?.stop(STOP_PATIENCE_MS)
     this.#reign = undefined
     this.#tail.stop()
-    for (const [link, timer] of this.#retired) {
-      timer.cancel()
-      link.close()
-    }
-    this.#link?.link.close()
+    this.#links.close()
     this.#changed()
   }
 
@@ -287,6 +292,7 @@ export class Leadership {
     }
     if (assignment.leader === undefined) logger.warn('no member of the cluster is eligible to lead')
     this.#assignment = assignment
+    if (!this.#stopped) this.#links.keep(assignment.members.map(reachable))
     this.#consider()
   }
 
@@ -399,19 +405,18 @@ export class Leadership {
   }
 
   async #handOver(reign: Reign, member: MemberInfo): Promise<boolean> {
-    const { peers, logger } = this.#ports
-    const link = peers.connect(member.clientUrls, () => undefined)
+    const { logger } = this.#ports
     try {
       await reign.resign()
-      const { kind } = await link.request({ kind: 'takeOver', epoch: reign.epoch }, TAKE_OVER_MS)
-      if (kind !== 'done') return false
+      // Beside the other's claim, so that it is read as soon as it is there.
       this.#tail.start()
-      await this.changedWithin(TAKE_OVER_MS)
+      const request = { kind: 'takeOver', epoch: reign.epoch } as const
+      const { kind } = await this.#links.to(reachable(member)).request(request, TAKE_OVER_MS)
+      if (kind === 'done' && this.#reign === reign) await this.changedWithin(TAKE_OVER_MS)
     } catch (error) {
       if (!(error instanceof PeerError)) throw error
       logger.warn('a member could not be asked to take over', { member: member.name, error })
     } finally {
-      link.close()
       if (this.#reign === reign) {
         this.#tail.stop()
         reign.resume()
@@ -421,29 +426,13 @@ export class Leadership {
   }
 
   #linkToLeader(): void {
-    const { identity, peers, logger, coordinator } = this.#ports
-    const leader = this.#claimant
-    const isOther = leader !== undefined && leader.memberId !== identity.memberId
-    if (this.#link !== undefined && isOther && this.#link.epoch === leader.epoch) return
-    if (this.#link !== undefined) this.#retire(this.#link.link)
-    this.#link = undefined
-    if (!isOther || this.#stopped) return
-    const { memberId, epoch } = leader
-    const link = peers.connect(leader.urls, () => {
-      if (this.#claimant?.epoch !== epoch) return
-      logger.warn('the leader seems to have died', { leader: memberId.toString(16), epoch })
-      inBackground(coordinator.expel(memberId), 'expulsion of a dead leader', logger)
-    })
-    this.#link = { memberId, epoch, link }
+    if (!this.#stopped) this.#links.follow(this.#claimant)
   }
 
-  /** A leader that was deposed still says what became of the requests that it was sent. */
-  #retire(link: PeerLink): void {
-    const timer = this.#ports.clock.setTimer(REQUEST_TIMEOUT_MS, () => {
-      this.#retired.delete(link)
-      link.close()
-    })
-    this.#retired.set(link, timer)
+  #leaderGone(memberId: bigint): void {
+    const { coordinator, logger } = this.#ports
+    logger.warn('the leader seems to have died', { leader: memberId.toString(16), epoch: this.#claimant?.epoch })
+    inBackground(coordinator.expel(memberId), 'expulsion of a dead leader', logger)
   }
 
   /** A leader shows in the log that it lives; one that does not, and does not answer either, is taken for dead. */
@@ -452,7 +441,7 @@ export class Leadership {
     this.#silenceTimer = clock.setTimer(times.silenceMs / 4, () => {
       this.#watchForSilence()
       this.#updateHasLeader()
-      const link = this.#link
+      const { link } = this
       if (link === undefined || clock.now() - this.#lastHeard < times.silenceMs) return
       this.#lastHeard = clock.now()
       inBackground(this.#probe(link), 'question whether the leader lives', logger)
@@ -469,15 +458,16 @@ export class Leadership {
     this.#changed()
   }
 
-  async #probe(asked: LeaderLink): Promise<void> {
+  async #probe(asked: PeerLink): Promise<void> {
     const { coordinator, logger, times } = this.#ports
     try {
-      await asked.link.request({ kind: 'ping' }, times.pingMs)
+      await asked.request({ kind: 'ping' }, times.pingMs)
     } catch (error) {
       if (!(error instanceof PeerError)) throw error
-      if (this.#link !== asked) return
-      logger.warn('the leader neither writes nor answers', { leader: asked.memberId.toString(16) })
-      await coordinator.expel(asked.memberId)
+      const leader = this.#claimant
+      if (this.link !== asked || leader === undefined) return
+      logger.warn('the leader neither writes nor answers', { leader: leader.memberId.toString(16) })
+      await coordinator.expel(leader.memberId)
     }
   }
 

@@ -56,11 +56,10 @@ export async function openClusterEngine(options: ClusterEngineOptions): Promise<
   const authority = new ElectedAuthority({
     ...node.ports(),
     ...cluster,
-    onRead: (endOffset) => {
+    onRead: (nextOffset, endOffset) => {
       if (isRead) return
-      const next = replica.position.offset + 1
-      onReplay({ phase: 'log', done: next - from, total: Math.max(endOffset, next) - from })
-      isRead = next >= endOffset
+      onReplay({ phase: 'log', done: nextOffset - from, total: Math.max(endOffset, nextOffset) - from })
+      isRead = nextOffset >= endOffset
       if (isRead) caughtUp()
     },
   })

@@ -16,8 +16,11 @@ export interface TailPorts {
   readonly apply: (record: LogRecord) => void
   /** See Replica.ready. */
   readonly ready: () => Promise<void> | undefined
-  /** The log ended at `endOffset` (exclusive) when it answered, and everything that it gave has been applied. */
-  readonly onBatch: (endOffset: number) => void
+  /**
+   * Everything below `nextOffset` has been applied; the log ended at `endOffset` (exclusive) when it answered. Records
+   * alone do not tell: the last offsets of a log may hold none.
+   */
+  readonly onBatch: (nextOffset: number, endOffset: number) => void
   /** The log cannot be read, or what stands in it cannot be applied: the node must stop. */
   readonly onFailure: (error: Error) => void
 }
@@ -54,10 +57,10 @@ export class Tail {
 
   async #follow(signal: AbortSignal): Promise<void> {
     const { log, applied, onBatch } = this.#ports
-    for await (const { records, endOffset } of log.follow(applied() + 1, signal)) {
+    for await (const { records, nextOffset, endOffset } of log.follow(applied() + 1, signal)) {
       await this.#applyAll(records, signal)
       if (signal.aborted) return
-      onBatch(endOffset)
+      onBatch(nextOffset, endOffset)
     }
   }
 

@@ -59,7 +59,9 @@ export interface Log {
 export interface FollowedBatch {
   /** May be empty. */
   readonly records: readonly LogRecord[]
-  /** One past the highest durable offset, as of this answer: what is still to come if the records end before it. */
+  /** Where reading goes on: what the log holds below it has been given. It may end with offsets that hold nothing. */
+  readonly nextOffset: number
+  /** One past the highest durable offset, as of this answer: something is still to come if `nextOffset` is below it. */
   readonly endOffset: number
 }
 

@@ -144,7 +144,7 @@ export class Cluster {
     return {
       identity: { clusterId: 1n, memberId: BigInt(node.number), name: `n${node.number}` },
       // What waits for a promise that all share would be kept until the end of all runs.
-      backing: { ...memoryBacking(), failed: new Promise(() => undefined) },
+      backing: { ...memoryBacking(), failed: new Promise<never>(NOTHING) },
       snapshots: new SimulatedSnapshots({ world, disk, process, isReached: () => true }),
       clock: process.clock,
       random: (count) => chance.bytes(count),
@@ -190,7 +190,7 @@ export class Cluster {
     if (running.process.isDead) return
     world.note(() => `ends: ${String(error)}`)
     if (error !== undefined && !(error instanceof Error && isExpected(error))) {
-      world.violate(`n${node.number} ended: ${error instanceof Error ? (error.stack ?? '') : String(error)}`)
+      world.violate(`n${node.number} ended: ${textOf({ error })}`)
     }
     this.#bury(node, running)
     if (this.isAbandoned) return
@@ -228,6 +228,8 @@ export class Cluster {
     }
   }
 }
+
+const NOTHING = (): void => undefined
 
 /** A node that lags behind what was dropped from the log ends, and begins anew from a snapshot. */
 export function isLag(error: Error): boolean {

@@ -13,12 +13,12 @@ const checkpoint = compileCheckpoint()
  * @throws Error if it was called from a microtask: then nothing would have run.
  */
 export function drainMicrotasks(): void {
-  let drained = false
+  const seen = { drained: false }
   queueMicrotask(() => {
-    drained = true
+    seen.drained = true
   })
   checkpoint()
-  if (!drained) throw new Error('microtasks cannot be drained from a microtask')
+  if (!seen.drained) throw new Error('microtasks cannot be drained from a microtask')
 }
 
 /** Calls `work` in a turn of the event loop of its own, where microtasks can be drained. */

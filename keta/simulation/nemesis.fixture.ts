@@ -84,6 +84,9 @@ export class Nemesis {
       case 'fail over':
         topic.failOver()
         break
+      case 'mark':
+        topic.mark()
+        break
       case 'expel':
         group.expelAnyone()
         break

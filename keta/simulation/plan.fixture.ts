@@ -24,6 +24,7 @@ export type Fault =
   | 'forget group'
   | 'damage snapshot'
   | 'move leader'
+  | 'mark'
 
 const FAULTS: readonly Fault[] = [
   'crash',
@@ -41,6 +42,7 @@ const FAULTS: readonly Fault[] = [
   'forget group',
   'damage snapshot',
   'move leader',
+  'mark',
 ]
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }

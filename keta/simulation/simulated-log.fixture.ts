@@ -105,7 +105,7 @@ export class SimulatedLog implements SharedLog {
       next = fetched.nextOffset
       this.#startOffset = Math.max(this.#startOffset, this.#parts.topic.startOffset)
       this.#endOffset = Math.max(this.#endOffset, fetched.endOffset)
-      yield { records: fetched.records, endOffset: fetched.endOffset }
+      yield fetched
       if (isOver(signal)) return
     }
   }

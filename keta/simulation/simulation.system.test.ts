@@ -39,7 +39,7 @@ function all(): void {
       let turns = 0
       const run = async (): Promise<void> => {
         while (turns < 100_000) {
-          await undefined
+          await Promise.resolve()
           turns++
         }
       }

@@ -35,7 +35,7 @@ export class Topic {
   /** Index of the first record that is not visible. */
   #visible = 0
   #waiting: Landed[] = []
-  #pollers: (() => void)[] = []
+  readonly #pollers: (() => void)[] = []
 
   /** @param onVisible is told of every record once, in order, when it has become durable. */
   constructor(world: World, faults: TopicFaults, onVisible: (record: LogRecord) => void) {
@@ -65,6 +65,12 @@ export class Topic {
     for (const bytes of records) this.#records.push({ offset: this.#endOffset++, bytes })
     this.#world.note(() => `topic: ${records.length} records land at ${baseOffset}`)
     this.#waiting.push({ baseOffset, endOffset: this.#endOffset, visible })
+    this.#replicate()
+  }
+
+  /** Takes up offsets at the end, as a transaction's marker does. */
+  mark(): void {
+    this.#endOffset++
     this.#replicate()
   }
 

@@ -134,9 +134,9 @@ class KafkaLog implements SharedLog {
   async *follow(fromOffset: number, signal: AbortSignal): AsyncGenerator<FollowedBatch> {
     const { fetcher, end } = this.#fetcher(this.#closing.signal, signal)
     try {
-      for await (const { values, endOffset } of this.#stream(fetcher, fromOffset, Infinity)) {
+      for await (const { values, nextOffset, endOffset } of this.#stream(fetcher, fromOffset, Infinity)) {
         if (signal.aborted) return
-        yield { records: values, endOffset }
+        yield { records: values, nextOffset, endOffset }
       }
     } catch (error) {
       if (!signal.aborted) throw this.#asClosed(error)

@@ -87,7 +87,8 @@ export class MemoryLog implements SharedLog {
         const offset = next
         next += found.length
         if (found.length > 0 || isFirst) {
-          yield { records: found.map((bytes, index) => ({ offset: offset + index, bytes })), endOffset }
+          const given = found.map((bytes, index) => ({ offset: offset + index, bytes }))
+          yield { records: given, nextOffset: next, endOffset }
         } else {
           await this.#topic.changed()
         }
