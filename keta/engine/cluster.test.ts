@@ -109,7 +109,7 @@ describe('a cluster', () => {
     const moved = cluster.node(1).engine.moveLeader(3n)
     const written = Promise.all(cluster.nodes.map((node) => put(node, `from ${node.id}`)))
     expect(await cluster.outcome(moved)).to.equal('done')
-    expect(await cluster.outcome(written, 100)).to.equal('done')
+    expect(await cluster.outcome(written, 5)).to.equal('done')
     expect(cluster.node(3).engine.leading).to.equal(true)
     expect(cluster.node(3).coordinator.announced).to.equal(1)
   })
@@ -132,10 +132,12 @@ describe('a cluster', () => {
   it('has a leader that stops hand the lead over and leave', async () => {
     cluster = await TestCluster.of(2)
     await cluster.assign(1)
-    expect(await cluster.outcome(cluster.node(1).engine.resign())).to.equal('done')
+    const resigned = cluster.node(1).engine.resign()
+    expect(await cluster.outcome(resigned)).to.equal('pending')
     expect(cluster.node(2).engine.leading).to.equal(true)
     expect(cluster.node(1).coordinator.left).to.equal(true)
     expect(await cluster.outcome(put(cluster.node(1), 'a'))).to.equal('done')
+    expect(await cluster.outcome(resigned, 300)).to.equal('done')
   })
 
   it('takes a leader for dead that neither writes nor answers, but not one that has nothing to write', async () => {

@@ -12,8 +12,19 @@ import type { Reign } from './reign.ts'
 import { SharedRounds } from './shared-rounds.ts'
 import { settlesWithin } from './sleep.ts'
 
-/** Before the same leader is asked again that could not answer; a new leader is asked at once. */
-const RETRY_MS = 50
+/** Who was asked: this node itself in its reign, or another one. */
+interface Tried {
+  readonly reign: Reign | undefined
+  readonly link: PeerLink | undefined
+  /** How often something was tried before. */
+  readonly attempt: number
+}
+
+/**
+ * Before the same leader is asked again that could not answer; a new leader is asked at once. Short at first: whoever has
+ * read the claim of a new leader before that one itself has not long to wait.
+ */
+const RETRY_MS = { first: 5, longest: 50 }
 
 export class ElectedAuthority implements Authority {
   readonly #leaderListeners = new Set<() => void>()
@@ -97,7 +108,7 @@ export class ElectedAuthority implements Authority {
     local: () => Uint8Array | Promise<Uint8Array>,
   ): Promise<Uint8Array | ForwardedAnswer> {
     const deadline = this.#ports.clock.now() + REQUEST_TIMEOUT_MS
-    for (;;) {
+    for (let attempt = 0; ; attempt++) {
       const { reign } = this
       if (reign !== undefined) {
         try {
@@ -109,7 +120,7 @@ export class ElectedAuthority implements Authority {
       const { link } = this.leadership
       const answer = link === undefined ? undefined : await this.#forward(link, request, deadline)
       if (answer !== undefined) return answer
-      await this.#leaderOrRetry(deadline, reign)
+      await this.#leaderOrRetry(deadline, { reign, link, attempt })
     }
   }
 
@@ -134,10 +145,11 @@ export class ElectedAuthority implements Authority {
 
   async #readIndexRound(): Promise<void> {
     const deadline = this.#ports.clock.now() + REQUEST_TIMEOUT_MS
-    for (;;) {
+    for (let attempt = 0; ; attempt++) {
       const { reign } = this
+      const { link } = this.leadership
       if (await this.#isCurrent(deadline)) return
-      await this.#leaderOrRetry(deadline, reign)
+      await this.#leaderOrRetry(deadline, { reign, link, attempt })
     }
   }
 
@@ -163,17 +175,19 @@ export class ElectedAuthority implements Authority {
   }
 
   /**
-   * @param tried the reign under which it has just failed.
+   * @param tried what it has just failed with.
    * @throws RequestFailure NO_LEADER after the deadline, STOPPED
    */
-  async #leaderOrRetry(deadline: number, tried: Reign | undefined): Promise<void> {
+  async #leaderOrRetry(deadline: number, tried: Tried): Promise<void> {
     if (this.#stopped) throw new RequestFailure('STOPPED')
     const left = this.#left(deadline)
     if (left <= 0) throw new RequestFailure('NO_LEADER')
-    // This node may have come to lead while another one was asked: nothing more is going to change then.
-    if (this.reign !== undefined && this.reign !== tried) return
-    const mayRetry = this.leadership.link !== undefined || tried !== undefined
-    const wait = mayRetry ? Math.min(left, RETRY_MS) : left
+    // The lead may have changed while the one that had it was asked: nothing more is going to change then.
+    const { link } = this.leadership
+    if (this.reign !== undefined && this.reign !== tried.reign) return
+    if (this.reign === undefined && link !== undefined && link !== tried.link) return
+    const mayRetry = link !== undefined || tried.reign !== undefined
+    const wait = mayRetry ? Math.min(left, RETRY_MS.longest, RETRY_MS.first * 2 ** tried.attempt) : left
     await this.leadership.changedWithin(wait)
   }
 
