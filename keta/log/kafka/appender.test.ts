@@ -44,6 +44,19 @@ describe('an append to Kafka', () => {
     expect(client.connections).to.equal(1)
   })
 
+  it('takes the connection that was prepared for it, and makes one if that failed', async () => {
+    appender.prepare()
+    await clock.settle()
+    expect(client.connections).to.equal(1)
+    client.failures.push(new KafkaError('UNREACHABLE', 'nobody there'))
+    appender.prepare()
+    await clock.settle()
+    const appended = append()
+    ;(await next()).answer(at(42))
+    expect(await appended).to.equal(42)
+    expect(client.connections).to.equal(1)
+  })
+
   for (const answer of ['NOT_LEADER_OR_FOLLOWER', 'REQUEST_TIMED_OUT', 'NOT_ENOUGH_REPLICAS_AFTER_APPEND'] as const) {
     it(`is sent again, with the same bytes, by another connection after ${answer}`, async () => {
       const appended = append()

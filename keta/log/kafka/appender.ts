@@ -51,6 +51,12 @@ export class Appender {
     this.#brokerTimeoutMs = Math.ceil(client.settings.requestTimeoutMs * 0.75)
   }
 
+  /** Connects already, so that the next append need not wait for it. */
+  prepare(): void {
+    // An append that cannot connect either says why.
+    this.#connect().catch(() => undefined)
+  }
+
   /**
    * The offset of the batch's first record. @throws LogError as `Log.append`: 'ABORTED', 'REFUSED', 'APPEND_FAILED'
    */

@@ -132,6 +132,8 @@ class KafkaLog implements SharedLog {
   }
 
   async *follow(fromOffset: number, signal: AbortSignal): AsyncGenerator<FollowedBatch> {
+    // Whoever follows may come to append in a hurry.
+    this.#appender.prepare()
     const { fetcher, end } = this.#fetcher(this.#closing.signal, signal)
     try {
       for await (const { values, nextOffset, endOffset } of this.#stream(fetcher, fromOffset, Infinity)) {
