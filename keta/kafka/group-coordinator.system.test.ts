@@ -11,9 +11,15 @@ import type { MemberNews, MemberOrder, MemberSettings } from './group-member.fix
 
 const PROGRAM = fileURLToPath(new URL('./group-member.fixture.ts', import.meta.url))
 const PATIENCE_MS = 20_000
+/** Of stock brokers: whoever is waited for shorter than this was not waited for at all. */
+const SESSION_MS = 6_000
+const IS_SOAK = process.env['KETA_SCALE'] === 'full'
+
+/** A broker as it is shipped waits three seconds for more members to join an empty group. */
+const NO_WAIT = { 'group.initial.rebalance.delay.ms': '0' }
 
 for (const version of ['3.9', '4'] as const) {
-  describe(`a cluster as a group of Kafka ${version} with the settings it is shipped with`, function () {
+  describe(`a cluster as a group of Kafka ${version} with the session times it is shipped with`, function () {
     this.timeout(60_000)
     let kafka: KafkaCluster
     let stop: () => Promise<void> = () => Promise.resolve()
@@ -21,7 +27,7 @@ for (const version of ['3.9', '4'] as const) {
 
     before(async function () {
       this.timeout(180_000)
-      kafka = await provideOrSkip(this, () => startKafka({ version, stock: true }))
+      kafka = await provideOrSkip(this, () => startKafka({ version, stock: true, properties: NO_WAIT }))
       stop = () => kafka.stop()
     })
     after(() => stop())
@@ -47,10 +53,10 @@ for (const version of ['3.9', '4'] as const) {
       const rest = [1, 2, 3, 4].filter((id) => id !== other)
       const after = await team.agreed(rest)
       expect(after).to.include({ leader })
-      expect(after.at - asked).to.be.lessThan(2_000)
+      expect(after.at - asked).to.be.lessThan(SESSION_MS)
     })
 
-    it('has a new leader well within a second after the old one was killed and taken out', async () => {
+    it('has a new leader long before the session of the old one ends, once it was killed and taken out', async () => {
       const { leader = 0 } = await team.incumbent()
       const [first = 0, second = 0] = [1, 2, 3].filter((id) => id !== leader)
       await team.kill(leader)
@@ -59,8 +65,11 @@ for (const version of ['3.9', '4'] as const) {
       team.order(second, { do: 'expel', memberId: leader })
       const next = await team.agreed([first, second].sort())
       expect(next.leader).to.be.oneOf([first, second])
-      expect(next.at - killed).to.be.lessThan(1_000)
+      expect(next.at - killed).to.be.lessThan(SESSION_MS)
     })
+
+    // What does not depend on the version is tried on both at length only.
+    if (version !== '3.9' && !IS_SOAK) return
 
     it('has a new leader when the session of the old one has ended, if nobody takes it out', async () => {
       const { leader = 0 } = await team.incumbent()
@@ -76,7 +85,7 @@ for (const version of ['3.9', '4'] as const) {
       await team.leave(leader)
       const next = await team.agreed([1, 2, 3].filter((id) => id !== leader))
       expect(next.leader).not.to.equal(leader)
-      expect(next.at - asked).to.be.lessThan(2_000)
+      expect(next.at - asked).to.be.lessThan(SESSION_MS)
     })
 
     it('has a leader that stood still come back as a follower', async () => {
@@ -149,7 +158,7 @@ describe('a cluster as a group of three brokers', function () {
     try {
       for (const id of [1, 2, 3]) team.start(id)
       const { leader } = await team.incumbent()
-      for (const broker of kafka.brokers) {
+      for (const broker of kafka.brokers.slice(0, IS_SOAK ? 3 : 2)) {
         await broker.kill()
         team.start(4)
         expect(await team.agreed([1, 2, 3, 4])).to.include({ leader })

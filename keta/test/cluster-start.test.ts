@@ -22,8 +22,8 @@ describe('a node of a cluster', function () {
     await provideOrSkip(this, () => ensureKafka('3.9'))
     kafka = await startKafka({ brokers: 1 })
   })
-  after(() => kafka?.stop())
-  afterEach(() => cluster?.stop())
+  after(() => kafka.stop())
+  afterEach(() => cluster.stop())
 
   async function start(nodes: number, flags: readonly string[]): Promise<readonly ApiClient[]> {
     number++
