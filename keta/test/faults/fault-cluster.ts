@@ -7,9 +7,10 @@ import { FINE, startProxy, type TcpProxy, type Weather } from '../../../conforma
 import { type KafkaCluster, type KafkaOptions, startKafka } from '../../../test-servers/kafka.ts'
 import { type KetaCluster, startKetaCluster } from '../../../test-servers/keta-cluster.ts'
 import type { TestServer } from '../../../test-servers/server.ts'
-import { Maintenance } from '../../proto/gen/etcdserverpb/rpc_pb.js'
+import { Maintenance, type StatusResponse } from '../../proto/gen/etcdserverpb/rpc_pb.js'
 import { ApiClient } from '../api-client.fixture.ts'
 import { BrokerLinks } from './broker-links.ts'
+import type { Subject } from './fault-run.ts'
 
 const NODES = ['n0', 'n1', 'n2'] as const
 const ASK_MS = 1_000
@@ -50,7 +51,7 @@ export interface FaultClusterOptions {
   readonly flags?: readonly string[]
 }
 
-export class FaultCluster {
+export class FaultCluster implements Subject {
   readonly kafka: KafkaCluster
   readonly links: BrokerLinks
   readonly keta: KetaCluster
@@ -70,22 +71,43 @@ export class FaultCluster {
   static async start(on: FaultKafka, random: () => number, options: FaultClusterOptions): Promise<FaultCluster> {
     const { name, flags = [] } = options
     const doors: TcpProxy[] = []
-    const keta = await startKetaCluster({
-      bootstrapServers: () => on.kafka.bootstrapServers,
-      name,
-      nodes: NODES.length,
-      flags: [...FLAGS, ...flags],
-      advertised: async (index, endpoint) => {
-        const door = await startProxy(endpoint, random)
-        doors[index] = door
-        return door.endpoint
-      },
-    })
-    return new FaultCluster(on, keta, name, doors)
+    try {
+      const keta = await startKetaCluster({
+        bootstrapServers: () => on.kafka.bootstrapServers,
+        name,
+        nodes: NODES.length,
+        flags: [...FLAGS, ...flags],
+        advertised: async (index, endpoint) => {
+          const door = await startProxy(endpoint, random)
+          doors[index] = door
+          return door.endpoint
+        },
+      })
+      return new FaultCluster(on, keta, name, doors)
+    } catch (error) {
+      await Promise.all(doors.map((door) => door.close()))
+      throw error
+    }
   }
 
   get nodes(): readonly TestServer[] {
     return this.keta.nodes
+  }
+
+  get endpoints(): readonly string[] {
+    return this.keta.endpoints
+  }
+
+  get servers(): readonly TestServer[] {
+    return this.nodes
+  }
+
+  get others(): readonly TestServer[] {
+    return this.kafka.brokers
+  }
+
+  ready(): Promise<void> {
+    return this.keta.ready()
   }
 
   get topic(): string {
@@ -115,6 +137,12 @@ export class FaultCluster {
     }
   }
 
+  /** The highest epoch that a node knows of: it goes up when a node begins to lead. */
+  async epoch(): Promise<number> {
+    const known = await Promise.all(this.nodes.map(({ endpoint }) => statusOf(endpoint)))
+    return Math.max(0, ...known.map((status) => Number(status?.raftTerm ?? 0n)))
+  }
+
   /** The broker that leads the partition of the log; undefined if there is none at the moment. */
   async leadingBroker(): Promise<number | undefined> {
     for (const server of this.kafka.internalServers.split(',')) {
@@ -139,12 +167,17 @@ export class FaultCluster {
 }
 
 async function leads(endpoint: string): Promise<boolean> {
+  const status = await statusOf(endpoint)
+  return status !== undefined && status.leader !== 0n && status.leader === status.header?.memberId
+}
+
+/** undefined if it does not answer. */
+async function statusOf(endpoint: string): Promise<StatusResponse | undefined> {
   const client = new ApiClient(endpoint, { deadlineMs: ASK_MS })
   try {
-    const { header, leader } = await client.call(Maintenance.method.status, {})
-    return leader !== 0n && leader === header?.memberId
+    return await client.call(Maintenance.method.status, {})
   } catch {
-    return false
+    return undefined
   } finally {
     client.close()
   }

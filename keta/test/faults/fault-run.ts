@@ -9,28 +9,48 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { checkHistory } from '../checkers/check-history.ts'
 import type { HistoryRecord, WatchSession } from '../checkers/history.ts'
 import { type Random, seededRandom } from '../differential/random.ts'
+import type { TestServer } from '../../../test-servers/server.ts'
 import { AppendWorkload } from './append-workload.ts'
-import type { FaultCluster } from './fault-cluster.ts'
-import { disagreements, survivingLeases } from './final-state.ts'
+import { complaints, disagreements, survivingLeases } from './final-state.ts'
 import { KvWorkload } from './kv-workload.ts'
 import { LeaseWorkload } from './lease-workload.ts'
 import { RecordedClient } from './recorded-client.ts'
 import { ALL_KEYS, RecordedWatcher } from './recorded-watcher.ts'
 import { Recorder } from './recorder.ts'
 import { RegisterWorkload } from './register-workload.ts'
+import { summaryOf } from './run-summary.ts'
 import { SetWorkload } from './set-workload.ts'
 import { work, type Workload } from './workload.ts'
 
 const REQUIRED = ['real-time', 'watch', 'total-order', 'register', 'set', 'list-append'] as const
-/** For watchers to be told of the last revision. */
 const CATCH_UP_MS = 30_000
 const RESTLESS_MS = 3_000
+
+/** What a run is done to: a store that is one, wherever it is asked. */
+export interface Subject {
+  /** Where clients connect: 'host:port'. */
+  readonly endpoints: readonly string[]
+  /** Those whose logs must be free of complaints. */
+  readonly servers: readonly TestServer[]
+  /** Whose logs help to understand what happened. */
+  readonly others?: readonly TestServer[]
+  healNetwork(): void
+  /** Resolves when all of them serve. */
+  ready(): Promise<void>
+}
+
+export interface RunOptions {
+  readonly seed: number
+  /** For watchers to be told of the last revision. Default 30 s. */
+  readonly catchUpMs?: number
+}
 
 export class FaultRun {
   readonly directory = mkdtempSync(join(tmpdir(), 'keta-faults-'))
   readonly recorder = new Recorder(join(this.directory, 'history.jsonl'))
   readonly random: Random
-  readonly #cluster: FaultCluster
+  readonly #subject: Subject
+  readonly #catchUpMs: number
   readonly #leases = new LeaseWorkload()
   readonly #workloads: readonly Workload[]
   readonly #total: RecordedWatcher
@@ -40,10 +60,11 @@ export class FaultRun {
   #working: Promise<unknown> = Promise.resolve()
 
   /** On a fresh store: begins at once. */
-  constructor(cluster: FaultCluster, seed: number) {
-    this.#cluster = cluster
+  constructor(subject: Subject, { seed, catchUpMs = CATCH_UP_MS }: RunOptions) {
+    this.#subject = subject
+    this.#catchUpMs = catchUpMs
     this.random = seededRandom(seed)
-    const endpoints = cluster.nodes.map(({ endpoint }) => endpoint)
+    const { endpoints } = subject
     const ports = { recorder: this.recorder, endpoints }
     this.#total = new RecordedWatcher({ ...ports, random: seededRandom(seed + 1) }, [
       { name: 'all', ...ALL_KEYS, from: 1, prevKv: true },
@@ -64,36 +85,26 @@ export class FaultRun {
     this.#begin(endpoints, seed)
   }
 
-  /** Of all clients, up to now. */
-  get operations(): number {
-    return this.recorder.history.length
+  /** In one line, for people: how much was done and what became of it. */
+  get summary(): string {
+    return summaryOf(this.recorder.history)
   }
 
   /** When all nodes serve again the clients end. @returns what is wrong; empty: nothing */
   async finish(): Promise<readonly string[]> {
-    this.#cluster.healNetwork()
-    await this.#cluster.keta.ready()
+    this.#subject.healNetwork()
+    const state = await this.#finalState().catch((error: unknown) => [String(error)])
+    await this.end()
+    return [...this.#judged(), ...state, ...complaints(this.#subject.servers)]
+  }
+
+  /** Ends clients and watchers, in whatever state the cluster is. May be called twice. */
+  async end(): Promise<void> {
     this.#ending.abort()
     await this.#working
-    const reader = new RecordedClient(this.recorder, this.#cluster.nodes[0]?.endpoint ?? '')
-    try {
-      for (const workload of this.#workloads) await workload.finish?.(reader)
-      const survivors = await survivingLeases(this.#cluster, this.#leases.longestMs)
-      const { revision, found } = await disagreements(this.#cluster)
-      await this.#total.reach(revision, CATCH_UP_MS)
-      await this.#partial.reach(revision, CATCH_UP_MS)
-      await this.#end()
-      const anomalies = checkHistory(this.recorder.history, { require: REQUIRED, atMost: 3 })
-      return [
-        ...anomalies.map(({ checker, kind, message }) => `${checker}: ${kind}: ${message}`),
-        ...this.#leases.violations(this.recorder.history.filter(isTotal)),
-        ...survivors,
-        ...found,
-      ]
-    } finally {
-      reader.close()
-      await this.#end()
-    }
+    await Promise.all([this.#total.stop(), this.#partial.stop()])
+    for (const client of this.#clients) client.close()
+    this.recorder.flush()
   }
 
   /** Removes the files of a run that was fine; tells where those of another one are. */
@@ -103,7 +114,7 @@ export class FaultRun {
       return ''
     }
     this.recorder.flush()
-    for (const server of [...this.#cluster.nodes, ...this.#cluster.kafka.brokers]) {
+    for (const server of [...this.#subject.servers, ...(this.#subject.others ?? [])]) {
       writeFileSync(join(this.directory, `${server.name}.log`), server.log())
     }
     return `history and logs are in ${this.directory}`
@@ -124,12 +135,30 @@ export class FaultRun {
     this.#working.catch(() => undefined)
   }
 
-  async #end(): Promise<void> {
+  /** @throws if it is not reached */
+  async #finalState(): Promise<readonly string[]> {
+    await this.#subject.ready()
     this.#ending.abort()
     await this.#working
-    await Promise.all([this.#total.stop(), this.#partial.stop()])
-    for (const client of this.#clients) client.close()
-    this.recorder.flush()
+    const reader = new RecordedClient(this.recorder, this.#subject.endpoints[0] ?? '')
+    this.#clients.push(reader)
+    for (const workload of this.#workloads) await workload.finish?.(reader)
+    const survivors = await survivingLeases(this.#subject.endpoints, this.#leases.longestMs)
+    const { revision, found } = await disagreements(this.#subject.endpoints)
+    const late = [this.#total, this.#partial].map((watcher) =>
+      watcher.reach(revision, this.#catchUpMs).then(
+        () => [],
+        (error: unknown) => [String(error)],
+      ),
+    )
+    return [...survivors, ...found, ...(await Promise.all(late)).flat()]
+  }
+
+  #judged(): readonly string[] {
+    const { history } = this.recorder
+    const anomalies = checkHistory(history, { require: REQUIRED, atMost: 3 })
+    const told = anomalies.map(({ checker, kind, message }) => `${checker}: ${kind}: ${message}`)
+    return [...told, ...this.#leases.violations(history.filter(isTotal))]
   }
 }
 

@@ -1,44 +1,110 @@
 /**
- * Each fault by itself, then many at once. KETA_SEED repeats a run's choices; with KETA_SCALE=full faults follow one
- * another for KETA_FAULT_MINUTES (60).
+ * Each fault by itself, then many at once. KETA_SEED repeats a run's choices; with KETA_SCALE=full faults go on for
+ * KETA_FAULT_MINUTES (60).
  */
 import { expect } from 'chai'
 import { randomInt } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
 import { seeded } from '../../../conformance/kit/seeded.ts'
 import { provideOrSkip } from '../../../test-servers/server.ts'
-import { calm, FaultRun } from './fault-run.ts'
+import { seededRandom } from '../differential/random.ts'
 import { FaultCluster, type FaultKafka, startFaultKafka } from './fault-cluster.ts'
+import { calm, FaultRun } from './fault-run.ts'
 import { FAULTS } from './faults.ts'
 
 const SEED = Number(process.env['KETA_SEED'] ?? randomInt(1, 1e9))
+const IS_SOAK = process.env['KETA_SCALE'] === 'full'
+const MINUTES = Number(process.env['KETA_FAULT_MINUTES'] ?? (IS_SOAK ? 60 : 0.5))
+/** A soak is judged in parts: a history is held in memory. */
+const MINUTES_PER_RUN = 10
+const MINUTE_MS = 60_000
+/** Between two faults of one sequence: sometimes all is well. */
+const PAUSE_MOST_MS = 10_000
 
-describe(`a cluster under faults (seed ${SEED})`, function () {
-  this.timeout(180_000)
+describe(`a cluster under faults (KETA_SEED=${SEED})`, function () {
+  this.timeout(3 * MINUTE_MS)
   const chance = seeded(String(SEED))
   let kafka: FaultKafka | undefined
-  let cluster: FaultCluster
-  let run: FaultRun
 
   before(async function () {
     kafka = await provideOrSkip(this, () => startFaultKafka(chance))
-    cluster = await FaultCluster.start(kafka, chance, { name: 'faults' })
-    run = new FaultRun(cluster, SEED)
   })
-  after(async () => {
-    await cluster?.stop()
-    await kafka?.stop()
-  })
+  after(() => kafka?.stop())
 
-  for (const [name, fault] of Object.entries(FAULTS)) {
-    it(`serves again after ${name}`, async () => {
-      await calm(run.random)
-      await fault(cluster, run.random)
-      await cluster.keta.ready()
-    })
+  async function startCluster(name: string, flags: readonly string[] = []): Promise<FaultCluster> {
+    if (kafka === undefined) throw new Error('Kafka did not start')
+    return FaultCluster.start(kafka, chance, { name, flags })
   }
 
-  it('has lost nothing, repeated nothing and told nobody anything else', async () => {
-    const found = await run.finish()
-    expect(found, run.keep(found)).to.deep.equal([])
+  describe('one after another', () => {
+    let cluster: FaultCluster | undefined
+    let run: FaultRun | undefined
+    before(async () => {
+      cluster = await startCluster('one-by-one')
+      run = new FaultRun(cluster, { seed: SEED })
+    })
+    after(async () => {
+      await run?.end()
+      await cluster?.stop()
+    })
+
+    for (const { name, disturb, endsReign = false } of FAULTS) {
+      it(`serves again after ${name}`, async () => {
+        if (cluster === undefined || run === undefined) throw new Error('the cluster did not start')
+        await calm(run.random)
+        const before = await cluster.epoch()
+        await disturb(cluster, run.random)
+        await cluster.ready()
+        if (endsReign) expect(await cluster.epoch(), 'epoch').to.be.greaterThan(before)
+      })
+    }
+
+    it('has lost nothing, repeated nothing and told nobody anything else', () => judge(run))
+  })
+
+  describe('many at once', () => {
+    for (let index = 0; index < MINUTES / MINUTES_PER_RUN; index++) {
+      const minutes = Math.min(MINUTES_PER_RUN, MINUTES - index * MINUTES_PER_RUN)
+      // with and without the lease: reads then go different ways
+      const lease = index % 2 === 0 ? 500 : 0
+      it(`loses nothing in ${minutes} minutes of them, with a read lease of ${lease} ms`, async function () {
+        this.timeout((2 * minutes + 3) * MINUTE_MS)
+        const cluster = await startCluster(`at-once-${index}`, [`--read-lease=${lease}ms`])
+        const run = new FaultRun(cluster, { seed: SEED + index })
+        try {
+          const end = performance.now() + minutes * MINUTE_MS
+          const trouble = await atOnce(cluster, run, end).then(
+            () => [],
+            (error: unknown) => [String(error)],
+          )
+          await judge(run, trouble)
+        } finally {
+          await run.end()
+          await cluster.stop()
+        }
+      })
+    }
   })
 })
+
+/** @param trouble of doing the faults. */
+async function judge(run: FaultRun | undefined, trouble: readonly string[] = []): Promise<void> {
+  if (run === undefined) throw new Error('the run did not begin')
+  const found = [...trouble, ...(await run.finish())]
+  const where = run.keep(found)
+  process.stderr.write(`      ${run.summary}\n`)
+  expect(found, where).to.deep.equal([])
+}
+
+/** Nodes, brokers and network each have their own sequence of faults. */
+async function atOnce(cluster: FaultCluster, run: FaultRun, end: number): Promise<void> {
+  const sequences = (['nodes', 'brokers', 'network'] as const).map(async (to, index) => {
+    const random = seededRandom(run.random.below(1e9) + index)
+    const faults = FAULTS.filter((fault) => fault.to === to)
+    while (performance.now() < end) {
+      await delay(random.below(PAUSE_MOST_MS))
+      await random.pick(faults).disturb(cluster, random)
+    }
+  })
+  await Promise.all(sequences)
+}

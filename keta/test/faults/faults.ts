@@ -7,86 +7,167 @@ import type { Random } from '../differential/random.ts'
 import { type FaultCluster, TIMES } from './fault-cluster.ts'
 
 /** Disturbs, waits, and mends what it has done. The cluster may need a while after that. */
-export type Fault = (cluster: FaultCluster, random: Random) => Promise<void>
+type Disturbance = (cluster: FaultCluster, random: Random) => Promise<void>
+
+export interface Fault {
+  /** "serves again after …" */
+  readonly name: string
+  /** What it is done to. Two faults that are done to the same must not be done at once. */
+  readonly to: 'nodes' | 'brokers' | 'network'
+  /** Whoever led before it cannot lead after it, unless it was elected again. */
+  readonly endsReign?: boolean
+  readonly disturb: Disturbance
+}
 
 const ROLLING_GAP_MS = 500
 
-/** By name. */
-export const FAULTS: Readonly<Record<string, Fault>> = {
-  'the leader is killed': killed((cluster) => cluster.leader()),
-  'a follower is killed': killed(follower),
-  'a follower loses its disk': async (cluster, random) => {
-    await cluster.startCold(nodeAt(cluster, await follower(cluster, random)))
+export const FAULTS: readonly Fault[] = [
+  { name: 'the leader is killed', to: 'nodes', endsReign: true, disturb: killed((cluster) => cluster.leader()) },
+  { name: 'a follower is killed', to: 'nodes', disturb: killed(follower) },
+  {
+    name: 'a follower loses its disk',
+    to: 'nodes',
+    disturb: async (cluster, random) => {
+      await cluster.startCold(nodeAt(cluster, await follower(cluster, random)))
+    },
   },
-  'the leader stands still for less than it is given': async (cluster, random) => {
-    await paused(cluster, await cluster.leader(), 0.1 * TIMES.silenceMs + random.below(TIMES.silenceMs))
+  {
+    name: 'the leader stands still for less than it is given',
+    to: 'nodes',
+    disturb: async (cluster, random) => {
+      await paused(cluster, await cluster.leader(), 0.1 * TIMES.silenceMs + random.below(TIMES.silenceMs))
+    },
   },
-  'the leader stands still until another one leads': async (cluster, random) => {
-    await paused(cluster, await cluster.leader(), TIMES.sessionMs + TIMES.silenceMs + 1_000 + random.below(2_000))
+  {
+    name: 'the leader stands still until another one leads',
+    to: 'nodes',
+    endsReign: true,
+    disturb: async (cluster, random) => {
+      await paused(cluster, await cluster.leader(), TIMES.sessionMs + TIMES.silenceMs + 1_000 + random.below(2_000))
+    },
   },
-  'a follower stands still': async (cluster, random) => {
-    await paused(cluster, await follower(cluster, random), 500 + random.below(2 * TIMES.sessionMs))
+  {
+    name: 'a follower stands still',
+    to: 'nodes',
+    disturb: async (cluster, random) => {
+      await paused(cluster, await follower(cluster, random), 500 + random.below(2 * TIMES.sessionMs))
+    },
   },
-  'the broker of the log is killed': async (cluster, random) => {
-    const broker = brokerAt(cluster, (await cluster.leadingBroker()) ?? random.below(3))
-    await broker.kill()
-    await delay(500 + random.below(2_000))
-    await broker.restart()
+  {
+    name: 'the broker of the log is killed',
+    to: 'brokers',
+    disturb: async (cluster, random) => {
+      const broker = brokerAt(cluster, (await cluster.leadingBroker()) ?? random.below(3))
+      await broker.kill()
+      await delay(500 + random.below(2_000))
+      await broker.restart()
+    },
   },
-  'the broker of the log stands still': async (cluster, random) => {
-    const broker = brokerAt(cluster, (await cluster.leadingBroker()) ?? random.below(3))
-    broker.pause()
-    await delay(300 + random.below(4_000))
-    broker.resume()
+  {
+    name: 'the broker of the log stands still',
+    to: 'brokers',
+    disturb: async (cluster, random) => {
+      const broker = brokerAt(cluster, (await cluster.leadingBroker()) ?? random.below(3))
+      broker.pause()
+      await delay(300 + random.below(4_000))
+      broker.resume()
+    },
   },
-  'the leader cannot reach the brokers': cutOff({ refuses: true }),
-  'nothing comes through between the leader and the brokers': cutOff({ blocked: 'both' }),
-  'the leader hears nothing from the brokers': cutOff({ blocked: 'to-client' }),
-  'the brokers hear nothing from the leader': cutOff({ blocked: 'to-server' }),
-  'one broker is out of reach for the leader': async (cluster, random) => {
-    const weather = random.pick<Partial<Weather>>([{ refuses: true }, { blocked: 'both' }])
-    const [node, broker] = [await cluster.leader(), (await cluster.leadingBroker()) ?? random.below(3)]
-    await disturbed(cluster, random, () => cluster.links.set(weather, node, broker))
+  { name: 'the leader cannot reach the brokers', to: 'network', disturb: cutOff({ refuses: true }) },
+  {
+    name: 'nothing comes through between the leader and the brokers',
+    to: 'network',
+    disturb: cutOff({ blocked: 'both' }),
   },
-  'the ways to the brokers are slow': async (cluster, random) => {
-    const weather = { delayMs: 20 + random.below(300), jitterMs: 20 }
-    await disturbed(cluster, random, () => everyNode(cluster, (node) => cluster.links.set(weather, node)))
+  { name: 'the leader hears nothing from the brokers', to: 'network', disturb: cutOff({ blocked: 'to-client' }) },
+  { name: 'the brokers hear nothing from the leader', to: 'network', disturb: cutOff({ blocked: 'to-server' }) },
+  {
+    name: 'one broker is out of reach for the leader',
+    to: 'network',
+    disturb: async (cluster, random) => {
+      const weather = random.pick<Partial<Weather>>([{ refuses: true }, { blocked: 'both' }])
+      const [node, broker] = [await cluster.leader(), (await cluster.leadingBroker()) ?? random.below(3)]
+      await disturbed(cluster, random, () => cluster.links.set(weather, node, broker))
+    },
   },
-  'connections to the brokers break': async (cluster, random) => {
-    await disturbed(cluster, random, () => everyNode(cluster, (node) => cluster.links.set({ resetChance: 0.03 }, node)))
+  {
+    name: 'the ways to the brokers are slow',
+    to: 'network',
+    disturb: async (cluster, random) => {
+      const weather = { delayMs: 20 + random.below(300), jitterMs: 20 }
+      await disturbed(cluster, random, () => everyNode(cluster, (node) => cluster.links.set(weather, node)))
+    },
   },
-  'the nodes cannot reach the leader': async (cluster, random) => {
-    const weather = random.pick<Partial<Weather>>([{ refuses: true }, { blocked: 'both' }, { blocked: 'to-client' }])
-    const leader = await cluster.leader()
-    await disturbed(cluster, random, () => cluster.setPeerWeather(weather, leader))
+  {
+    name: 'connections to the brokers break',
+    to: 'network',
+    disturb: async (cluster, random) => {
+      await disturbed(cluster, random, () =>
+        everyNode(cluster, (node) => cluster.links.set({ resetChance: 0.03 }, node)),
+      )
+    },
   },
-  'connections between the nodes break': async (cluster, random) => {
-    await disturbed(cluster, random, () =>
-      everyNode(cluster, (node) => cluster.setPeerWeather({ resetChance: 0.05, delayMs: 20 }, node)),
-    )
+  {
+    name: 'the nodes cannot reach the leader',
+    to: 'network',
+    disturb: async (cluster, random) => {
+      const weather = random.pick<Partial<Weather>>([{ refuses: true }, { blocked: 'both' }, { blocked: 'to-client' }])
+      const leader = await cluster.leader()
+      await disturbed(cluster, random, () => cluster.setPeerWeather(weather, leader))
+    },
   },
-  'the leader is cut off from everything': async (cluster, random) => {
-    const leader = await cluster.leader()
-    await disturbed(cluster, random, () => {
-      cluster.links.set({ blocked: 'both' }, leader)
-      cluster.setPeerWeather({ blocked: 'both' }, leader)
-    })
+  {
+    name: 'connections between the nodes break',
+    to: 'network',
+    disturb: async (cluster, random) => {
+      await disturbed(cluster, random, () =>
+        everyNode(cluster, (node) => cluster.setPeerWeather({ resetChance: 0.05, delayMs: 20 }, node)),
+      )
+    },
   },
-  'the lead is moved': async (cluster, random) => {
-    const [from, to] = [await cluster.leader(), await follower(cluster, random)]
-    await moveLead(cluster, from, to).catch(() => undefined)
+  {
+    name: 'the leader is cut off from everything',
+    to: 'network',
+    disturb: async (cluster, random) => {
+      const leader = await cluster.leader()
+      await disturbed(cluster, random, () => {
+        cluster.links.set({ blocked: 'both' }, leader)
+        cluster.setPeerWeather({ blocked: 'both' }, leader)
+      })
+    },
   },
-  'all nodes are restarted, one after another': async (cluster) => {
-    for (const node of cluster.nodes) {
-      await node.restart()
-      await delay(ROLLING_GAP_MS)
-    }
+  {
+    name: 'the lead is moved',
+    to: 'nodes',
+    endsReign: true,
+    disturb: async (cluster, random) => {
+      const [from, to] = [await cluster.leader(), await follower(cluster, random)]
+      await moveLead(cluster, from, to).catch(() => undefined)
+    },
   },
-  'all nodes are killed at once': async (cluster) => {
-    await Promise.all(cluster.nodes.map((node) => node.kill()))
-    await Promise.all(cluster.nodes.map((node) => node.restart()))
+  {
+    name: 'all nodes are restarted, one after another',
+    to: 'nodes',
+    endsReign: true,
+    disturb: async (cluster) => {
+      for (const node of cluster.nodes) {
+        await node.restart()
+        await delay(ROLLING_GAP_MS)
+      }
+    },
   },
-}
+  {
+    name: 'all nodes are killed at once',
+    to: 'nodes',
+    endsReign: true,
+    disturb: async (cluster) => {
+      await Promise.all(cluster.nodes.map((node) => node.kill()))
+      await Promise.all(cluster.nodes.map((node) => node.restart()))
+    },
+  },
+  { name: 'two brokers are killed, of which one is needed', to: 'brokers', disturb: brokersKilled(2) },
+  { name: 'all brokers are killed at once', to: 'brokers', disturb: brokersKilled(3) },
+]
 
 /** Asks the node that leads to let another one lead. @throws ServiceError */
 export async function moveLead(cluster: FaultCluster, from: number, to: number): Promise<void> {
@@ -113,7 +194,7 @@ export async function follower(cluster: FaultCluster, random: Random): Promise<n
   return (leader + 1 + random.below(cluster.nodes.length - 1)) % cluster.nodes.length
 }
 
-function killed(choose: (cluster: FaultCluster, random: Random) => Promise<number>): Fault {
+function killed(choose: (cluster: FaultCluster, random: Random) => Promise<number>): Disturbance {
   return async (cluster, random) => {
     const node = nodeAt(cluster, await choose(cluster, random))
     await node.kill()
@@ -122,7 +203,7 @@ function killed(choose: (cluster: FaultCluster, random: Random) => Promise<numbe
   }
 }
 
-function cutOff(weather: Partial<Weather>): Fault {
+function cutOff(weather: Partial<Weather>): Disturbance {
   return async (cluster, random) => {
     const leader = await cluster.leader()
     await disturbed(cluster, random, () => cluster.links.set(weather, leader))
@@ -150,4 +231,14 @@ function brokerAt({ kafka }: FaultCluster, index: number): FaultCluster['nodes']
   const broker = kafka.brokers[index]
   if (broker === undefined) throw new RangeError(`there is no broker ${index}`)
   return broker
+}
+
+function brokersKilled(count: number): Disturbance {
+  return async ({ kafka }, random) => {
+    const first = random.below(3)
+    const brokers = kafka.brokers.filter((_, index) => (index + 3 - first) % 3 < count)
+    await Promise.all(brokers.map((broker) => broker.kill()))
+    await delay(random.below(2_000))
+    await Promise.all(brokers.map((broker) => broker.restart()))
+  }
 }

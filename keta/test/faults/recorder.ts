@@ -42,6 +42,7 @@ export class Recorder {
   }
 
   flush(): void {
+    if (this.#lines.length === 0) return
     appendFileSync(this.file, this.#lines.join(''))
     this.#lines = []
   }
