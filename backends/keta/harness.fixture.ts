@@ -47,6 +47,11 @@ export async function startKetaClusterHarness(): Promise<StartedHarness> {
   }
 }
 
+/** Broken: two stores that are taken for one. */
+export async function startSplitHarness(): Promise<StartedHarness> {
+  return harnessOf('keta (split)', await Promise.all([startKeta(), startKeta()]))
+}
+
 /** @param release done last, after the servers were stopped. */
 function harnessOf(name: string, servers: readonly TestServer[], release?: () => Promise<void>): StartedHarness {
   const admin = adminOf(servers)
