@@ -116,13 +116,12 @@ describe('a command', () => {
     expect(state.position).to.include({ offset: 4, seq: 2 })
   })
 
-  it('is ignored if one before it is missing', () => {
+  it('stops the replica if one before it is missing: the log has lost it', () => {
     const { state, chain } = claimed()
-    const first = chain.command(PAYLOAD)
+    chain.command(PAYLOAD)
     const second = chain.command(PAYLOAD)
-    expect(state.apply(1, second)).to.deep.equal({ status: 'ignored', reason: 'gap' })
-    expect(state.apply(2, first).status).to.equal('applied')
-    expect(state.apply(3, second).status).to.equal('applied')
+    expect(() => state.apply(1, second)).to.throw(LogDivergedError, 'is number 2 of epoch 1')
+    expect(state.position.offset, 'nothing has changed').to.equal(0)
   })
 
   it('in the right place, but of another past, stops the replica', () => {

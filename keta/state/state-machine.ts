@@ -122,7 +122,11 @@ export class StateMachine implements PositionedState {
     this.#checkNotFromFuture(offset, record.epoch)
     if (record.epoch !== epoch || record.owner !== owner) return this.#ignore(offset, 'stale-epoch')
     if (record.seq <= seq) return this.#ignore(offset, 'duplicate')
-    if (record.seq > seq + 1) return this.#ignore(offset, 'gap')
+    // Nobody appends a record before the one before it is known to be in the log.
+    if (record.seq > seq + 1) {
+      const gap = `is number ${record.seq} of epoch ${epoch}, but the last one before it is number ${seq}`
+      throw new LogDivergedError(`the record at offset ${offset} ${gap}`)
+    }
     if (record.previousHash !== hash) {
       const hashes = `its writer saw ${hex(record.previousHash)} before it, this replica ${hex(hash)}`
       throw new LogDivergedError(`record at offset ${offset}, epoch ${epoch}, seq ${record.seq}: ${hashes}`)

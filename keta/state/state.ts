@@ -44,4 +44,4 @@ export type Applied =
   /** A valid tick: nothing changed, but everything before it is known to be applied. */
   | { readonly status: 'ticked' }
   /** A record that every replica skips: a stale owner, a retried append that landed twice, a void claim. */
-  | { readonly status: 'ignored'; readonly reason: 'stale-epoch' | 'duplicate' | 'gap' | 'void-claim' }
+  | { readonly status: 'ignored'; readonly reason: 'stale-epoch' | 'duplicate' | 'void-claim' }
