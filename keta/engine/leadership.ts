@@ -18,7 +18,7 @@ import type { Identity } from './api.ts'
 import { inBackground } from './background.ts'
 import type { Clock, ClusterTimes, EngineLogger, Timer } from './ports.ts'
 import { PeerLinks, type Reachable } from './peer-links.ts'
-import { CLOCK_DRIFT, Reign, type ReignPorts } from './reign.ts'
+import { CLOCK_DRIFT, lostTail, Reign, type ReignPorts } from './reign.ts'
 import type { Replica } from './replica.ts'
 import { sleep } from './sleep.ts'
 import { Tail } from './tail.ts'
@@ -347,6 +347,7 @@ export class Leadership {
     this.#tail.start()
     const record = RecordChain.claiming(position, this.#ports.owner).claim(this.#claimer(previous))
     const { baseOffset } = await log.append([record], signal)
+    if (baseOffset <= position.offset) throw lostTail(baseOffset, position.offset)
     // The claim counts where it is read, not where it was acknowledged: another one may stand before it.
     await replica.reached(baseOffset)
     if (!this.#holds(position.epoch + 1)) {

@@ -10,6 +10,7 @@ import type { FailureCode } from '../command/failure.ts'
 import { RecordChain } from '../command/record.ts'
 import { type Log, LogError } from '../log/log.ts'
 import type { Applied } from '../state/state.ts'
+import { LogDivergedError } from '../state/state-machine.ts'
 import type { Outcome } from './api.ts'
 import { AutoCompactor } from './auto-compactor.ts'
 import { Flight } from './flight.ts'
@@ -244,6 +245,7 @@ export class Reign {
   /** True if the batch has been applied; false if it must be read back. */
   async #append(batch: readonly Proposal[], firstSeq: number, records: readonly Uint8Array[]): Promise<boolean> {
     const { log, replica, shared } = this.#ports
+    const sentAfter = replica.position.offset
     let baseOffset: number
     try {
       ;({ baseOffset } = await log.append(records, this.#giveUp.signal))
@@ -259,6 +261,7 @@ export class Reign {
       this.#applyInPlace(batch, firstSeq, records, baseOffset)
       return true
     }
+    if (baseOffset <= sentAfter) throw lostTail(baseOffset, sentAfter)
     if (shared === undefined) {
       throw new LogProtocolError(`appended at offset ${baseOffset}, but ${expected} is the next one to apply`)
     }
@@ -316,6 +319,11 @@ export class Reign {
       this.#armTick(shared.tickIntervalMs)
     })
   }
+}
+
+/** An append landed below what had been read before it was sent: the log does not hold that any more. */
+export function lostTail(baseOffset: number, read: number): LogDivergedError {
+  return new LogDivergedError(`appended at offset ${baseOffset}, but the log had been read up to offset ${read}`)
 }
 
 /** Stands for "any write" when the quota is asked after the fact. */
