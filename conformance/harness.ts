@@ -24,6 +24,11 @@ export interface BackendHarness {
   readonly expiryLagMs: number
   readonly hooks: HarnessHooks
   /**
+   * With so many of `hooks.servers`, whichever they are, the store works, and with fewer it does not (F4). Default: half
+   * of them, rounded up, as where more than half must agree and their number is odd.
+   */
+  readonly enoughServers?: number
+  /**
    * Cases that this harness cannot run, with the reason (`{ F8: 'no hook expireSession' }`). With this given the suite
    * is strict: a case that is not run and not listed fails, and one that is listed and could run too.
    */
