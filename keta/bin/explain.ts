@@ -9,6 +9,12 @@ const ADVICE: Readonly<Record<string, string>> = {
   LOG_DIVERGED:
     'the log is not the one that was written here: restore log and snapshots from the same backup; in a cluster, see ' +
     'which node has the newest state and whether brokers have lost data (an unclean leader election, restored disks)',
+  UNSUPPORTED_RECORD:
+    'a newer release has written to this log: start that release here too; if there is none, another program writes ' +
+    'to the topic, which only the nodes of this cluster may (kafka-acls.sh)',
+  GARBLED_RECORD:
+    'the log is damaged, or another program writes to it, which only the nodes of this cluster may (kafka-acls.sh); ' +
+    'keep it as it is and restore a backup',
   STATE_DIVERGED:
     'this node and the leader made different things of one log: keep a copy of the data directory for a report, and ' +
     'start again with an empty one; if another node stops too, stop the leader first',

@@ -85,10 +85,15 @@ export class StateMachine implements PositionedState {
   apply(offset: number, bytes: Uint8Array, decoded?: Command): Applied {
     const last = this.#position.offset
     if (offset <= last) throw new Error(`record at offset ${offset} applied after the one at ${last}`)
-    const record = decodeRecord(bytes)
-    return record.kind === 'claim'
-      ? this.#applyClaim(offset, bytes, record)
-      : this.#applyOwned(offset, bytes, record, decoded)
+    try {
+      const record = decodeRecord(bytes)
+      return record.kind === 'claim'
+        ? this.#applyClaim(offset, bytes, record)
+        : this.#applyOwned(offset, bytes, record, decoded)
+    } catch (error) {
+      if (!(error instanceof RecordError)) throw error
+      throw new RecordError(error.code, `the record at offset ${offset}: ${error.message}`, { cause: error })
+    }
   }
 
   /** The state as it is now, while records go on being applied. See snapshot-format.md. */
@@ -105,7 +110,7 @@ export class StateMachine implements PositionedState {
     if (claim.prevEpoch !== this.#position.epoch) return this.#ignore(offset, 'void-claim')
     if (claim.featureLevel > SUPPORTED_FEATURE_LEVEL) {
       const levels = `needs feature level ${claim.featureLevel}; known is ${SUPPORTED_FEATURE_LEVEL}`
-      throw new RecordError('UNSUPPORTED_RECORD', `the claim at offset ${offset} ${levels}`)
+      throw new RecordError('UNSUPPORTED_RECORD', `claim that ${levels}`)
     }
     this.#featureLevel = Math.max(this.#featureLevel, claim.featureLevel)
     const { epoch, owner } = record
@@ -120,7 +125,12 @@ export class StateMachine implements PositionedState {
   #applyOwned(offset: number, bytes: Uint8Array, record: DecodedRecord, decoded: Command | undefined): Applied {
     const { epoch, owner, seq, hash } = this.#position
     this.#checkNotFromFuture(offset, record.epoch)
-    if (record.epoch !== epoch || record.owner !== owner) return this.#ignore(offset, 'stale-epoch')
+    if (record.epoch !== epoch) return this.#ignore(offset, 'stale-epoch')
+    if (record.owner !== owner) {
+      // It writes in this epoch because it has read its claim as the first one.
+      const owners = `of the process ${hex(record.owner)} is in epoch ${epoch}, which process ${hex(owner)} claimed`
+      throw new LogDivergedError(`the record at offset ${offset} ${owners}`)
+    }
     if (record.seq <= seq) return this.#ignore(offset, 'duplicate')
     // Nobody appends a record before the one before it is known to be in the log.
     if (record.seq > seq + 1) {
