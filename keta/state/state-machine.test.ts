@@ -78,7 +78,7 @@ describe('a claim', () => {
 })
 
 describe('a command', () => {
-  it('is ignored before any claim', () => {
+  it('stops the replica before any claim: the log has lost the one that it follows', () => {
     const header = {
       kind: 'command',
       epoch: 0,
@@ -86,8 +86,7 @@ describe('a command', () => {
       seq: 1,
       previousHash: ZERO_HASH,
     } as const
-    const applied = new StateMachine().apply(0, encodeRecord(header, PAYLOAD))
-    expect(applied).to.deep.equal({ status: 'ignored', reason: 'stale-epoch' })
+    expect(() => new StateMachine().apply(0, encodeRecord(header, PAYLOAD))).to.throw(LogDivergedError)
   })
 
   it('is ignored if its owner has been deposed, also by itself', () => {
@@ -101,10 +100,10 @@ describe('a command', () => {
     }
   })
 
-  it('is ignored if its owner lost the race for the epoch', () => {
+  it('stops the replica if another has claimed the epoch: its writer read a log in which itself did', () => {
     const { state } = claimed()
     const loser = RecordChain.continuing({ ...state.position, owner: OTHER.toString('latin1') })
-    expect(state.apply(1, loser.command(PAYLOAD))).to.deep.equal({ status: 'ignored', reason: 'stale-epoch' })
+    expect(() => state.apply(1, loser.command(PAYLOAD))).to.throw(LogDivergedError, 'is in epoch 1, which process')
   })
 
   it('is applied once, however often a retried append put it into the log', () => {
