@@ -7,7 +7,7 @@ import { encodeCommandBody } from '../command/codec.ts'
 import type { Command } from '../command/command.ts'
 import { decodeCompactionRequest, decodeDeleteRangeRequest } from '../command/kv-messages.ts'
 import { decodePutRequest, decodeTxnRequest } from '../command/kv-messages.ts'
-import { decodeLeaseGrant, decodeLeaseRevoke } from '../command/server-messages.ts'
+import { decodeAlarm, decodeLeaseGrant, decodeLeaseRevoke } from '../command/server-messages.ts'
 import type { Outcome, RoutedRequest } from '../engine/api.ts'
 import type { Engine } from '../engine/api.ts'
 import type { CommandResponse } from '../command/command.ts'
@@ -94,6 +94,9 @@ function propose(engine: Engine, method: string, body: Uint8Array): Promise<Outc
       return engine.propose(decodeLeaseGrant(body), body)
     case 'leaseRevoke':
       return engine.propose(decodeLeaseRevoke(body), body)
+    // A node that finds the log damaged asks the leader for an alarm.
+    case 'etcdserverpb.Maintenance/Alarm':
+      return engine.propose(decodeAlarm(body))
     default:
       throw new Error(`no such method: ${method}`)
   }

@@ -1,6 +1,6 @@
 /** One seed: a cluster under faults and load, then mended, and judged. */
 import type { ClusterEngineOptions } from '../engine/ports.ts'
-import type { StateMachine } from '../state/state-machine.ts'
+import { LogDivergedError, StateMachine } from '../state/state-machine.ts'
 import { onApplied } from './applied-hook.fixture.ts'
 import { Checks } from './checks.fixture.ts'
 import { Client, type ClientParts } from './client.fixture.ts'
@@ -16,13 +16,18 @@ import { SimulatedGroup } from './simulated-group.fixture.ts'
 import { Topic } from './topic.fixture.ts'
 import { Trace } from './trace.fixture.ts'
 import { Watcher } from './watcher.fixture.ts'
-import { World } from './world.fixture.ts'
+import { type Process, World } from './world.fixture.ts'
 import { Writer } from './writer.fixture.ts'
+
+/** Durable records are lost, or somebody else writes into the log. */
+export type Damage = 'truncation' | 'foreign record'
 
 export interface RunOptions {
   readonly seed: number
   /** Takes the lines of a readable trace. */
   readonly write?: (line: string) => void
+  /** What becomes of the log, which no node can mend. */
+  readonly damage?: Damage
   /** What is broken on purpose. */
   readonly bug?: KnownBad
 }
@@ -33,6 +38,8 @@ export interface RunResult {
   readonly steps: number
   readonly counts: Checks['counts']
   readonly offsets: number
+  /** Nodes that ended because the log was damaged. */
+  readonly stopped: number
 }
 
 /** After everything was mended, the cluster must serve within so long. */
@@ -43,7 +50,8 @@ export function runSeed(options: RunOptions): RunResult {
   const repair = run.install()
   const end = onApplied((machine) => run.applied(machine))
   try {
-    run.simulate()
+    if (options.damage === undefined) run.simulate()
+    else run.simulateDamage(options.damage)
   } finally {
     end()
     repair()
@@ -55,6 +63,7 @@ class Run {
   readonly #world: World
   readonly #plan: Plan
   readonly #oracle: Oracle
+  readonly #topic: Topic
   readonly #checks: Checks
   readonly #cluster: Cluster
   readonly #nemesis: Nemesis
@@ -62,17 +71,20 @@ class Run {
   readonly #watchers: readonly Watcher[]
 
   readonly #scene: Scene
+  #stopped = 0
   readonly #bug: KnownBad | undefined
 
-  constructor({ seed, write, bug }: RunOptions) {
+  constructor({ seed, write, bug, damage }: RunOptions) {
     const { plan = (drawn: Plan) => drawn, disturb = (given: ClusterEngineOptions) => given } = bug ?? {}
     const world = new World(seed, new Trace(write))
     this.#world = world
-    this.#plan = plan(planOf(world.chance.branch('plan')))
+    const drawn = plan(planOf(world.chance.branch('plan')))
+    this.#plan = damage === undefined ? drawn : { ...drawn, snapshotLogBytes: Infinity }
     world.note(() => `plan: ${JSON.stringify(this.#plan)}`)
     const network = new Network()
     this.#oracle = new Oracle((message) => world.violate(message))
     const topic = new Topic(world, this.#plan.topic, (record) => this.#oracle.apply(record))
+    this.#topic = topic
     const group = new SimulatedGroup(world, network, this.#plan.group)
     this.#checks = new Checks(world, this.#oracle)
     const shared = { world, plan: this.#plan, network, topic, group }
@@ -98,14 +110,8 @@ class Run {
   }
 
   simulate(): void {
-    const { nodes, writersPerNode, leaseHolders, durationMs, log } = this.#plan
-    for (const node of this.#cluster.nodes) this.#cluster.start(node)
-    for (const writer of numbered(nodes * writersPerNode, (name) => new Writer(this.#clients, name, this.#plan))) {
-      writer.start()
-    }
-    for (const holder of numbered(leaseHolders, (name) => new LeaseHolder(this.#clients, name))) holder.start()
-    for (const watcher of this.#watchers) watcher.start()
-    this.#nemesis.start()
+    const { durationMs, log } = this.#plan
+    this.#start()
     this.#world.runUntil(durationMs)
     const lateUntil = this.#world.now + (log.late > 0 ? log.lateMs : 0)
     heal(this.#plan)
@@ -116,6 +122,60 @@ class Run {
     this.#checks.finish()
   }
 
+  /** The nodes that hold what the log has lost, or meet what is not theirs, must stop, and not go on as if nothing was. */
+  simulateDamage(damage: Damage): void {
+    const world = this.#world
+    this.#start()
+    world.runUntil(this.#plan.durationMs)
+    if (world.violation !== undefined) return
+    heal(this.#plan)
+    this.#nemesis.end()
+    world.isForgiving = true
+    this.#cluster.isAbandoned = true
+    const end = damage === 'truncation' ? this.#topic.truncate(1 + world.chance.below(8)) : this.#topic.endOffset
+    if (damage === 'foreign record') this.#topic.land([Buffer.from('not ours')], () => undefined)
+    const concerned = this.#cluster.nodes.flatMap(({ running }) => {
+      const holds = (running?.machine?.position.offset ?? -1) >= end
+      return running !== undefined && (holds || damage === 'foreign record') ? [running.process] : []
+    })
+    world.runUntil(world.now + RECOVERY_MS, () => concerned.every(({ isDead }) => isDead))
+    for (const process of concerned) {
+      if (process.isDead) this.#stopped++
+      else if (damage === 'foreign record' || !this.#isWholeOrLoud(process)) {
+        world.condemn(`n${process.node} goes on after a ${damage}`)
+      }
+    }
+  }
+
+  /**
+   * Whether it holds what the log holds, or the log can be seen to be damaged by whoever reads it from the beginning.
+   * Nodes that all hold what was lost may go on, if the log grew again before they looked: they agree with each other,
+   * and whoever starts stops.
+   */
+  #isWholeOrLoud(process: Process): boolean {
+    const held = this.#cluster.runOf(process)?.machine?.position
+    const replayed = new StateMachine()
+    const records = this.#topic.from(0, Infinity).filter(({ offset }) => offset <= (held?.offset ?? -1))
+    try {
+      for (const { offset, bytes } of records) replayed.apply(offset, bytes)
+    } catch (error) {
+      this.#world.note(() => `n${process.node} goes on; a new node would not: ${String(error)}`)
+      return error instanceof LogDivergedError
+    }
+    return held?.offset === replayed.position.offset && held.hash === replayed.position.hash
+  }
+
+  #start(): void {
+    const { nodes, writersPerNode, leaseHolders } = this.#plan
+    for (const node of this.#cluster.nodes) this.#cluster.start(node)
+    for (const writer of numbered(nodes * writersPerNode, (name) => new Writer(this.#clients, name, this.#plan))) {
+      writer.start()
+    }
+    for (const holder of numbered(leaseHolders, (name) => new LeaseHolder(this.#clients, name))) holder.start()
+    for (const watcher of this.#watchers) watcher.start()
+    this.#nemesis.start()
+  }
+
   result(): RunResult {
     const { violation, steps, trace } = this.#world
     return {
@@ -124,6 +184,7 @@ class Run {
       steps,
       counts: this.#checks.counts,
       offsets: this.#oracle.offset + 1,
+      stopped: this.#stopped,
     }
   }
 

@@ -22,6 +22,8 @@ export class World {
   readonly chance: Chance
   /** Called after every event, with the process that it belonged to. */
   onStep: (process: Process | undefined) => void = () => undefined
+  /** The log itself has broken its promises: no more can be asked of the nodes than that they stop. */
+  isForgiving = false
   #now = 0
   #order = 0
   #steps = 0
@@ -55,6 +57,12 @@ export class World {
   }
 
   violate(message: string): void {
+    if (this.isForgiving) this.note(() => `forgiven: ${message}`)
+    else this.condemn(message)
+  }
+
+  /** What is not forgiven in any case. */
+  condemn(message: string): void {
     if (this.#violation !== undefined) return
     this.#violation = `at ${this.#now.toFixed(1)} ms: ${message}`
     this.note(() => `VIOLATION ${message}`)
