@@ -21,8 +21,8 @@ interface Tried {
 }
 
 /**
- * Before the same leader is asked again that could not answer; a new leader is asked at once. Short at first: whoever has
- * read the claim of a new leader before that one itself has not long to wait.
+ * Before the same leader is asked again that could not answer; a new leader is asked at once. Short at first: whoever
+ * has read the claim of a new leader before that one itself has not long to wait.
  */
 const RETRY_MS = { first: 5, longest: 50 }
 

@@ -5,17 +5,16 @@
  * reads the log along, keeps a connection to whoever does, and tells the coordinator when that one seems dead.
  */
 import type { Claimer } from '../command/claim.ts'
-import { encodeCommandBody } from '../command/codec.ts'
-import { ALARM_CORRUPT } from '../command/command.ts'
 import { RequestFailure } from '../command/failure.ts'
 import { RecordChain } from '../command/record.ts'
 import type { Assignment, Coordinator, MemberInfo } from '../cluster/coordination.ts'
 import { PeerError, type PeerLink, type Peers } from '../cluster/peers.ts'
 import { LogError, type LogRecord, type SharedLog } from '../log/log.ts'
 import type { Applied } from '../state/state.ts'
-import { LogDivergedError, StateDivergedError } from '../state/state-machine.ts'
 import type { Identity } from './api.ts'
 import { inBackground } from './background.ts'
+import { isDivergence, raiseCorrupt } from './corrupt-alarm.ts'
+import { LeaderWatch } from './leader-watch.ts'
 import type { Clock, ClusterTimes, EngineLogger, Timer } from './ports.ts'
 import { PeerLinks, type Reachable } from './peer-links.ts'
 import { CLOCK_DRIFT, lostTail, Reign, type ReignPorts } from './reign.ts'
@@ -25,8 +24,6 @@ import { Tail } from './tail.ts'
 
 /** How long the node that is to take over may take to answer, and then to claim. */
 const TAKE_OVER_MS = 2_000
-/** How long a node that must stop tries to tell the others why. */
-const ALARM_MS = 1_000
 /**
  * A leader that has handed over answers for so long that it does not lead: others may not have read it yet, and of what
  * they send to a node that is gone nobody knows what became.
@@ -41,9 +38,6 @@ const RECLAIM_MS = 300
  * found by its silence, and a member that stands still can hold up a new assignment for its session's time.
  */
 const ANNOUNCE_MS = 10_000
-
-/** After so many times of silence (see ClusterTimes) this node does not count on there being a leader. */
-const LOST_FACTOR = 3
 
 /** Whoever claimed the current epoch. It may be dead. */
 export interface Leader extends Claimer {
@@ -86,10 +80,6 @@ function reachable({ memberId, clientUrls }: MemberInfo): Reachable {
   return { memberId, urls: clientUrls }
 }
 
-function isDivergence(error: Error): boolean {
-  return error instanceof LogDivergedError || error instanceof StateDivergedError
-}
-
 export class Leadership {
   readonly #ports: LeadershipPorts
   readonly #owner: string
@@ -102,11 +92,7 @@ export class Leadership {
   #claim: AbortController | undefined
   #ledEpoch = 0
   readonly #links: PeerLinks
-  /** When the leader was last known to live: by the log, or because it was asked. */
-  #lastHeard: number
-  #lastRecord = -Infinity
-  #hasLeader = false
-  #silenceTimer: Timer | undefined
+  readonly #watch: LeaderWatch
   #announceTimer: Timer | undefined
   #leaving = false
   #stopped = false
@@ -115,12 +101,21 @@ export class Leadership {
   constructor(ports: LeadershipPorts) {
     this.#ports = ports
     this.#owner = Buffer.from(ports.owner).toString('latin1')
-    this.#lastHeard = ports.clock.now()
     this.#links = new PeerLinks({
       self: ports.identity.memberId,
       peers: ports.peers,
       clock: ports.clock,
       onLeaderGone: ({ memberId }) => this.#leaderGone(memberId),
+    })
+    this.#watch = new LeaderWatch({
+      clock: ports.clock,
+      logger: ports.logger,
+      times: ports.times,
+      leader: () => this.#claimant,
+      link: () => this.link,
+      lastCommit: () => this.#reign?.lastCommit,
+      expel: (memberId) => ports.coordinator.expel(memberId),
+      onChange: () => this.#changed(),
     })
     this.#tail = new Tail({
       log: ports.log,
@@ -140,16 +135,14 @@ export class Leadership {
 
   /** The log has been read up to its end: this node takes part from now on. */
   join(): void {
-    const { coordinator, clock } = this.#ports
-    this.#lastHeard = clock.now()
+    const { coordinator } = this.#ports
     this.#linkToLeader()
-    this.#updateHasLeader()
+    this.#watch.start()
     coordinator.join({
       self: () => this.#self(),
       onAssignment: (assignment) => this.#assigned(assignment),
       onFailure: (error) => this.#fail(error),
     })
-    this.#watchForSilence()
   }
 
   /** Present while this node leads, as far as it knows. */
@@ -159,7 +152,7 @@ export class Leadership {
 
   /** Who leads, as far as this node can tell; undefined if for long there was no sign in the log that anybody does. */
   get leader(): Leader | undefined {
-    return this.#hasLeader ? this.#claimant : undefined
+    return this.#watch.hasLeader ? this.#claimant : undefined
   }
 
   /** The connection to the leader, if that is another node. */
@@ -218,7 +211,7 @@ export class Leadership {
 
   async stop(): Promise<void> {
     this.#stopped = true
-    this.#silenceTimer?.cancel()
+    this.#watch.stop()
     this.#announceTimer?.cancel()
     this.#claim?.abort()
     await this.#ports.coordinator.leave()
@@ -254,8 +247,7 @@ export class Leadership {
     const { replica } = this.#ports
     const applied = replica.apply(offset, bytes)
     if (applied.status === 'ignored') return
-    this.#lastHeard = this.#ports.clock.now()
-    this.#lastRecord = this.#lastHeard
+    this.#watch.heard()
     if (applied.status === 'claimed') this.#claimed(applied)
     else if (this.#reign?.epoch === replica.position.epoch) this.#reign.observe(replica.position.seq, applied)
   }
@@ -275,7 +267,7 @@ export class Leadership {
       })
     }
     this.#linkToLeader()
-    this.#hasLeader = this.#claimant !== undefined
+    this.#watch.claimed(this.#claimant !== undefined)
     this.#changed()
     // For the case that the coordinator goes on wanting this node; an own claim may also have come late, unawaited.
     if (owner !== this.#owner || this.#claim === undefined) this.#consider()
@@ -393,7 +385,7 @@ export class Leadership {
     this.#reign = begun
     this.#ledEpoch = begun.epoch
     begun.start()
-    this.#hasLeader = true
+    this.#watch.claimed(true)
     logger.info('this node leads', { epoch: begun.epoch })
     coordinator.announce()
     this.#changed()
@@ -436,42 +428,6 @@ export class Leadership {
     inBackground(coordinator.expel(memberId), 'expulsion of a dead leader', logger)
   }
 
-  /** A leader shows in the log that it lives; one that does not, and does not answer either, is taken for dead. */
-  #watchForSilence(): void {
-    const { clock, logger, times } = this.#ports
-    this.#silenceTimer = clock.setTimer(times.silenceMs / 4, () => {
-      this.#watchForSilence()
-      this.#updateHasLeader()
-      const { link } = this
-      if (link === undefined || clock.now() - this.#lastHeard < times.silenceMs) return
-      this.#lastHeard = clock.now()
-      inBackground(this.#probe(link), 'question whether the leader lives', logger)
-    })
-  }
-
-  #updateHasLeader(): void {
-    const { clock, times } = this.#ports
-    const lastSign = this.#reign?.lastCommit ?? this.#lastRecord
-    const hasLeader = this.#claimant !== undefined && clock.now() - lastSign < LOST_FACTOR * times.silenceMs
-    if (hasLeader === this.#hasLeader) return
-    this.#hasLeader = hasLeader
-    if (!hasLeader) this.#ports.logger.warn('the log has long shown no sign of a leader')
-    this.#changed()
-  }
-
-  async #probe(asked: PeerLink): Promise<void> {
-    const { coordinator, logger, times } = this.#ports
-    try {
-      await asked.request({ kind: 'ping' }, times.pingMs)
-    } catch (error) {
-      if (!(error instanceof PeerError)) throw error
-      const leader = this.#claimant
-      if (this.link !== asked || leader === undefined) return
-      logger.warn('the leader neither writes nor answers', { leader: leader.memberId.toString(16) })
-      await coordinator.expel(leader.memberId)
-    }
-  }
-
   /** Who leads has changed, or whether anybody does. */
   #changed(): void {
     for (const wake of [...this.#changeWaiters]) wake()
@@ -482,28 +438,10 @@ export class Leadership {
     if (this.#stopped) return
     const leader = this.#claimant
     if (isDivergence(error) && leader !== undefined && this.#reign === undefined) {
-      inBackground(this.#raiseCorrupt(leader), 'alarm of a diverged state', this.#ports.logger)
+      const { identity, logger, peers } = this.#ports
+      const alarm = raiseCorrupt(peers, leader.urls, identity.memberId, logger)
+      inBackground(alarm, 'alarm of a diverged state', logger)
     }
     this.#ports.onFailure(error)
-  }
-
-  /** As in etcd: the cluster takes no more writes until a person has looked. */
-  async #raiseCorrupt({ urls }: Leader): Promise<void> {
-    const { identity, logger, peers } = this.#ports
-    const command = { kind: 'alarm', action: 'activate', memberId: identity.memberId, alarm: ALARM_CORRUPT } as const
-    const link = peers.connect(urls, () => undefined)
-    try {
-      const request = {
-        method: 'etcdserverpb.Maintenance/Alarm',
-        body: encodeCommandBody(command),
-        metadata: new Map(),
-      }
-      await link.request({ kind: 'forward', ...request }, ALARM_MS)
-    } catch (error) {
-      if (!(error instanceof PeerError)) throw error
-      logger.error('the alarm CORRUPT could not be raised', { error })
-    } finally {
-      link.close()
-    }
   }
 }

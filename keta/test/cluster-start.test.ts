@@ -1,4 +1,4 @@
-/** How nodes of a cluster start: after a kill, with an empty directory, with their state on disk. One broker suffices. */
+/** How nodes of a cluster start: after a kill, with an empty directory, with their state on disk. */
 import { expect } from 'chai'
 import kafkajs from 'kafkajs'
 import { setTimeout as delay } from 'node:timers/promises'
