@@ -16,12 +16,15 @@ export interface MembershipEnd {
   readonly toldAt: number
 }
 
+/** What `memberUntilLost` shows when it has joined; its details are the id. */
+export const JOINED = 'joined'
+
 /**
  * Joins as an id that it has not had before, and returns when that membership is over: when the signal said so, and
  * when the listener did.
  */
-async function memberUntilLost({ group: groupOf }: AgentWorld, { group, id }: MemberArgs): Promise<MembershipEnd> {
-  const client = groupOf(group)
+async function memberUntilLost(world: AgentWorld, { group, id }: MemberArgs): Promise<MembershipEnd> {
+  const client = world.group(group)
   const loop = watchLoop()
   const { promise: told, resolve: tell } = withResolvers<number>()
   const listener = {
@@ -33,7 +36,10 @@ async function memberUntilLost({ group: groupOf }: AgentWorld, { group, id }: Me
   await client.addListener(listener)
   const membership = await client.join(id, 'here', { autoRejoin: false, onConflict: 'wait' })
   const { promise: aborted, resolve: abort } = withResolvers<number>()
-  membership.signal.addEventListener('abort', () => abort(loop.ranAt()), { once: true })
+  const onAbort = () => abort(loop.ranAt())
+  if (membership.signal.aborted) onAbort()
+  else membership.signal.addEventListener('abort', onAbort, { once: true })
+  world.emit(JOINED, id)
   const [abortedAt, toldAt] = await Promise.all([aborted, told])
   loop.stop()
   return { abortedAt, toldAt }

@@ -5,7 +5,7 @@ import type { ConformanceCase, Given } from '../kit/case.ts'
 import type { Link } from '../kit/link.ts'
 import type { RemoteEvent, RemoteParty } from '../kit/party.ts'
 import { underWay } from './group-calls.ts'
-import type { MemberArgs, MembershipEnd } from './group-routines.ts'
+import { JOINED, type MemberArgs, type MembershipEnd } from './group-routines.ts'
 import { type GroupLog, GROUP, logGroup, memberOf, SLACK_MS } from './group-steps.ts'
 
 export const groupTime: readonly ConformanceCase[] = [
@@ -151,6 +151,9 @@ async function toldFirst(given: Given): Promise<void> {
     // the first join of a round goes with the session that the last round has lost
     const isThere = () => logs.every(({ latest }) => latest?.includes(id))
     await given.until('the observers are told of the member', isThere, 3 * given.T + given.graceMs)
+    // cut off before it knows that it has joined, it would join again when it is back
+    const hasJoined = (event: RemoteEvent) => event.type === 'routine' && event.what === JOINED && event.details === id
+    await member.event(hasJoined, given.T + given.graceMs)
     CUTS[round % CUTS.length]?.(member.link)
     // a store that still hears renewals may keep the member for as long as it is told to: one lease more
     const isGone = () => logs.every(({ latest }) => latest?.length === 0)
