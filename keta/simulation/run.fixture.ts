@@ -122,7 +122,7 @@ class Run {
     this.#checks.finish()
   }
 
-  /** The nodes that hold what the log has lost, or meet what is not theirs, must stop, and not go on as if nothing was. */
+  /** Nodes that hold what the log has lost, or meet what is not theirs, must stop, not go on as if nothing was. */
   simulateDamage(damage: Damage): void {
     const world = this.#world
     this.#start()

@@ -1,7 +1,7 @@
 /**
  * The group that says who should lead, and one process's membership of it. It works as Kafka's group protocol does:
- * a change makes all members join again; who has not done so in time is out. And it fails as that does: assignments that
- * come late or are of the past, a coordinator that forgets the group, members that are taken out although they live.
+ * a change makes all members join again; who has not done so in time is out. And it fails as that does: assignments
+ * that come late or are of the past, a coordinator that forgets the group, members taken out although they live.
  */
 import { assign } from '../cluster/assignment.ts'
 import type { Assignment, Coordinator, CoordinatorPorts, MemberInfo } from '../cluster/coordination.ts'
