@@ -18,6 +18,8 @@ export interface LoadResult {
   readonly p50: number
   readonly p99: number
   readonly serverCpu: number
+  /** Of each process of the target by itself. */
+  readonly serverCpus: readonly number[]
   readonly clientCpu: number
   readonly otherCpu: number
   readonly serverRss: number
@@ -39,12 +41,29 @@ export async function buildLoadgen(): Promise<string> {
   return program
 }
 
+/** What is loaded, and whose CPU and memory count as its own. */
+export interface Target {
+  readonly name: string
+  /** Connections go to them in turn. */
+  readonly endpoints: readonly string[]
+  readonly pids: readonly number[]
+}
+
+/** As `loadTarget`. */
+export function load(program: string, server: TestServer, args: readonly string[]): Promise<LoadResult> {
+  return loadTarget(program, { name: server.name, endpoints: [server.endpoint], pids: [server.pid] }, args)
+}
+
 /** @throws if a single operation failed: figures of a failing run mean nothing. */
-export async function load(program: string, server: TestServer, args: readonly string[]): Promise<LoadResult> {
-  const { stdout } = await run(program, [...args, '--endpoints', server.endpoint, '--pid', String(server.pid)])
+export async function loadTarget(
+  program: string,
+  { name, endpoints, pids }: Target,
+  args: readonly string[],
+): Promise<LoadResult> {
+  const { stdout } = await run(program, [...args, '--endpoints', endpoints.join(), '--pid', pids.join()])
   const result = JSON.parse(stdout) as LoadResult
   if (result.errors > 0) {
-    throw new Error(`${server.name}: ${result.errors} of ${args.join(' ')} failed, first: ${result.firstError ?? '?'}`)
+    throw new Error(`${name}: ${result.errors} of ${args.join(' ')} failed, first: ${result.firstError ?? '?'}`)
   }
   return result
 }

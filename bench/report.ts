@@ -2,6 +2,7 @@
 import type { CoreCost } from './core.ts'
 import type { LargeResult } from './large.ts'
 import type { LoadResult } from './loadgen.ts'
+import { table } from './markdown.ts'
 
 export interface Compared {
   readonly name: string
@@ -39,7 +40,7 @@ export function report(measured: Measurements): string {
 }
 
 function operationsTable(rows: readonly Compared[]): readonly string[] {
-  return table(
+  return titled(
     'Operations',
     [
       'workload',
@@ -67,7 +68,7 @@ function operationsTable(rows: readonly Compared[]): readonly string[] {
 }
 
 function watchTable(rows: readonly Compared[]): readonly string[] {
-  return table(
+  return titled(
     'Watch: from the start of a put to the event in the client',
     [
       'shape',
@@ -95,7 +96,7 @@ function watchTable(rows: readonly Compared[]): readonly string[] {
 }
 
 function largeTable(rows: readonly LargeResult[]): readonly string[] {
-  return table(
+  return titled(
     'Many keys: memory and restart after kill -9',
     ['server', 'keys', 'fill s', 'memory MiB', 'restart s', 'memory after restart MiB'],
     rows.map((row) => [
@@ -109,17 +110,8 @@ function largeTable(rows: readonly LargeResult[]): readonly string[] {
   )
 }
 
-function table(title: string, head: readonly string[], rows: readonly (readonly string[])[]): readonly string[] {
-  if (rows.length === 0) return []
-  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
-  return [
-    `## ${title}`,
-    '',
-    line(head),
-    line(head.map((_, index) => (index === 0 ? '---' : '---:'))),
-    ...rows.map(line),
-    '',
-  ]
+function titled(title: string, head: readonly string[], rows: readonly (readonly string[])[]): readonly string[] {
+  return rows.length === 0 ? [] : [`## ${title}`, '', ...table(head, rows)]
 }
 
 function ratio(a: number, b: number): string {

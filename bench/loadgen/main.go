@@ -31,7 +31,7 @@ type options struct {
 	streams     int
 	perStream   int
 	putRate     float64
-	serverPid   int
+	serverPids  []string
 }
 
 const usageText = `usage: loadgen WORKLOAD [flags]
@@ -58,7 +58,7 @@ func main() {
 
 func parse(workload string, args []string) options {
 	var opts options
-	var endpoints string
+	var endpoints, pids string
 	flags := flag.NewFlagSet(workload, flag.ExitOnError)
 	flags.StringVar(&endpoints, "endpoints", "127.0.0.1:2379", "comma-separated; connections go round robin")
 	flags.IntVar(&opts.clients, "clients", 1, "concurrent callers")
@@ -77,10 +77,13 @@ func parse(workload string, args []string) options {
 	flags.IntVar(&opts.streams, "streams", 10, "watch: streams")
 	flags.IntVar(&opts.perStream, "watchers-per-stream", 10, "watch: watchers on each")
 	flags.Float64Var(&opts.putRate, "put-rate", 100, "watch: puts a second; 0 = one after the other")
-	flags.IntVar(&opts.serverPid, "pid", 0, "process whose CPU and memory are reported as the server's")
+	flags.StringVar(&pids, "pid", "", "comma-separated; processes whose CPU and memory are reported as the server's")
 	// ExitOnError: Parse does not return an error.
 	_ = flags.Parse(args)
 	opts.endpoints = strings.Split(endpoints, ",")
+	if pids != "" {
+		opts.serverPids = strings.Split(pids, ",")
+	}
 	opts.conns = min(opts.conns, opts.clients)
 	return opts
 }

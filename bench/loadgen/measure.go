@@ -32,13 +32,13 @@ func measure(workload string, op doOne, opts options) (Result, error) {
 			return Result{}, fmt.Errorf("warm-up: %w", warmup.firstErr)
 		}
 	}
-	before, err := takeUsage(opts.serverPid)
+	before, err := takeUsage(opts.serverPids)
 	if err != nil {
 		return Result{}, err
 	}
 	main := phase{op: op, clients: opts.clients, total: opts.total, duration: opts.duration}
 	seconds := main.run()
-	after, err := takeUsage(opts.serverPid)
+	after, err := takeUsage(opts.serverPids)
 	if err != nil {
 		return Result{}, err
 	}

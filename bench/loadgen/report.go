@@ -27,6 +27,8 @@ type Result struct {
 	Max        float64 `json:"max"`
 	ServerCPU  float64 `json:"serverCpu"`
 	ClientCPU  float64 `json:"clientCpu"`
+	// ServerCPUs is the part of each process, in the order in which they were named.
+	ServerCPUs []float64 `json:"serverCpus,omitempty"`
 	// OtherCPU is what everything else on the machine used meanwhile, in seconds: how noisy the run was.
 	OtherCPU float64 `json:"otherCpu"`
 	// ServerRSS is the server's resident memory after the run, in bytes.
@@ -38,17 +40,31 @@ type Result struct {
 	LastP99 float64 `json:"lastP99,omitempty"`
 }
 
-// usage is CPU time used so far, in seconds, and the server's memory.
+// usage is CPU time used so far, in seconds, and the servers' memory.
 type usage struct {
-	server, client, machine float64
-	serverRSS               int64
+	client, machine float64
+	servers         []float64
+	serverRSS       int64
 }
 
 func (u usage) since(before usage) usage {
-	return usage{u.server - before.server, u.client - before.client, u.machine - before.machine, u.serverRSS}
+	servers := make([]float64, len(u.servers))
+	for i, used := range u.servers {
+		servers[i] = used - before.servers[i]
+	}
+	return usage{u.client - before.client, u.machine - before.machine, servers, u.serverRSS}
 }
 
-func takeUsage(serverPid int) (usage, error) {
+// server is the CPU time of all servers.
+func (u usage) server() float64 {
+	var sum float64
+	for _, used := range u.servers {
+		sum += used
+	}
+	return sum
+}
+
+func takeUsage(serverPids []string) (usage, error) {
 	client, err := cpuSeconds("self")
 	if err != nil {
 		return usage{}, err
@@ -58,15 +74,19 @@ func takeUsage(serverPid int) (usage, error) {
 		return usage{}, err
 	}
 	used := usage{client: client, machine: machine}
-	if serverPid == 0 {
-		return used, nil
+	for _, pid := range serverPids {
+		server, err := cpuSeconds(pid)
+		if err != nil {
+			return usage{}, err
+		}
+		resident, err := residentBytes(pid)
+		if err != nil {
+			return usage{}, err
+		}
+		used.servers = append(used.servers, server)
+		used.serverRSS += resident
 	}
-	pid := strconv.Itoa(serverPid)
-	if used.server, err = cpuSeconds(pid); err != nil {
-		return usage{}, err
-	}
-	used.serverRSS, err = residentBytes(pid)
-	return used, err
+	return used, nil
 }
 
 func summarize(workload string, opts options, latency []int64, seconds float64, used usage) Result {
@@ -74,12 +94,15 @@ func summarize(workload string, opts options, latency []int64, seconds float64, 
 	result := Result{
 		Workload: workload, Clients: opts.clients, Conns: opts.conns,
 		Operations: len(latency), Seconds: seconds, ServerRSS: used.serverRSS,
-		OtherCPU: used.machine - used.server - used.client,
+		OtherCPU: used.machine - used.server() - used.client,
 	}
 	if n := float64(len(latency)); n > 0 {
 		result.PerSecond = n / seconds
 		result.P50, result.P99, result.Max = percentile(latency, 0.5), percentile(latency, 0.99), percentile(latency, 1)
-		result.ServerCPU, result.ClientCPU = used.server/n*1e6, used.client/n*1e6
+		result.ServerCPU, result.ClientCPU = used.server()/n*1e6, used.client/n*1e6
+		for _, server := range used.servers {
+			result.ServerCPUs = append(result.ServerCPUs, server/n*1e6)
+		}
 	}
 	return result
 }

@@ -28,7 +28,7 @@ func measureWatch(clients []*clientv3.Client, opts options) (Result, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	run.startWatchers(ctx, clients)
-	before, err := takeUsage(opts.serverPid)
+	before, err := takeUsage(opts.serverPids)
 	if err != nil {
 		return Result{}, err
 	}
@@ -41,7 +41,7 @@ func measureWatch(clients []*clientv3.Client, opts options) (Result, error) {
 		return Result{}, err
 	}
 	seconds := time.Since(start).Seconds()
-	after, err := takeUsage(opts.serverPid)
+	after, err := takeUsage(opts.serverPids)
 	if err != nil {
 		return Result{}, err
 	}
