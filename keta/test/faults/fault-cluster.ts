@@ -125,16 +125,9 @@ export class FaultCluster implements Subject {
     for (const door of this.#doors) door.set(FINE)
   }
 
-  /** The node that leads, by its own word. @throws if there is none for long */
-  async leader(): Promise<number> {
-    const deadline = performance.now() + LEADER_MS
-    for (;;) {
-      const led = await Promise.all(this.nodes.map(({ endpoint }) => leads(endpoint)))
-      const index = led.indexOf(true)
-      if (index >= 0) return index
-      if (performance.now() > deadline) throw new Error(`no node leads after ${LEADER_MS} ms`)
-      await delay(50)
-    }
+  /** The node that leads. @throws if there is none for long */
+  leader(): Promise<number> {
+    return leaderOf(this.endpoints)
   }
 
   /** The highest epoch that a node knows of: it goes up when a node begins to lead. */
@@ -163,6 +156,18 @@ export class FaultCluster implements Subject {
     this.healNetwork()
     await this.keta.stop()
     await Promise.all(this.#doors.map((door) => door.close()))
+  }
+}
+
+/** Which of the nodes leads, by its own word. @throws if none does for long */
+export async function leaderOf(endpoints: readonly string[]): Promise<number> {
+  const deadline = performance.now() + LEADER_MS
+  for (;;) {
+    const led = await Promise.all(endpoints.map(leads))
+    const index = led.indexOf(true)
+    if (index >= 0) return index
+    if (performance.now() > deadline) throw new Error(`no node leads after ${LEADER_MS} ms`)
+    await delay(50)
   }
 }
 
