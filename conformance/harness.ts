@@ -24,8 +24,8 @@ export interface BackendHarness {
   readonly expiryLagMs: number
   readonly hooks: HarnessHooks
   /**
-   * With so many of `hooks.servers`, whichever they are, the store works, and with fewer it does not (F4). Default: half
-   * of them, rounded up, as where more than half must agree and their number is odd.
+   * With so many of `hooks.servers`, whichever they are, the store works, and with fewer it does not (F4). Default:
+   * half of them, rounded up, as where more than half must agree and their number is odd.
    */
   readonly enoughServers?: number
   /**
