@@ -3,11 +3,6 @@ import { SnapshotLoader } from '../state/snapshot.ts'
 import { StateMachine } from '../state/state-machine.ts'
 import type { StateBacking } from './backing.ts'
 
-/** A backing that makes nothing durable cannot fail to. */
-const NEVER = new Promise<never>(() => {
-  // stays pending
-})
-
 export function memoryBacking(): StateBacking {
   return {
     restored: undefined,
@@ -16,7 +11,8 @@ export function memoryBacking(): StateBacking {
     ready: () => undefined,
     durableOffset: -1,
     flush: async () => undefined,
-    failed: NEVER,
+    // Makes nothing durable, and so cannot fail to. One for each: who waits for it is held by it.
+    failed: new Promise(() => undefined),
     close: async () => undefined,
   }
 }
