@@ -12,7 +12,9 @@ export function memoryBacking(): StateBacking {
     durableOffset: -1,
     flush: async () => undefined,
     // Makes nothing durable, and so cannot fail to. One for each: who waits for it is held by it.
-    failed: new Promise(() => undefined),
+    failed: new Promise(() => {
+      // Stays pending.
+    }),
     close: async () => undefined,
   }
 }
