@@ -1,6 +1,6 @@
 /**
  * Each fault by itself, then many at once. KETA_SEED repeats a run's choices; with KETA_SCALE=full faults go on for
- * KETA_FAULT_MINUTES (60).
+ * KETA_HOURS (default 1).
  */
 import { expect } from 'chai'
 import { randomInt } from 'node:crypto'
@@ -14,7 +14,7 @@ import { FAULTS } from './faults.ts'
 
 const SEED = Number(process.env['KETA_SEED'] ?? randomInt(1, 1e9))
 const IS_SOAK = process.env['KETA_SCALE'] === 'full'
-const MINUTES = Number(process.env['KETA_FAULT_MINUTES'] ?? (IS_SOAK ? 60 : 0.5))
+const MINUTES = IS_SOAK ? 60 * Number(process.env['KETA_HOURS'] ?? 1) : 0.5
 /** A soak is judged in parts: a history is held in memory. */
 const MINUTES_PER_RUN = 10
 const MINUTE_MS = 60_000

@@ -78,7 +78,7 @@ describe('what Java Keta did wrong and a cluster of ours does not', function () 
     return answers.map(({ kvs }) => kvs[0] && toText(kvs[0].value))
   }
 
-  it('3.1 keeps every acknowledged write over restarts and fail-overs, also of keys older than the last one', async () => {
+  it('3.1 keeps every acknowledged write over restarts and fail-overs, also of older keys', async () => {
     const { leader, other } = await leaderAndOther()
     await put(leader, key, 'v1')
     await leader.node.kill()

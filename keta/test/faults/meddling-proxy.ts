@@ -16,7 +16,7 @@ import { ApiClient, pathOf } from '../api-client.fixture.ts'
 export interface Meddling {
   /** Instead of passing the request on and the answer back. */
   unary?(method: DescMethod, request: Buffer, forward: (request: Buffer) => Promise<Buffer>): Promise<Buffer>
-  /** Of a stream, to the server. @returns what the client is answered instead of passing it on; undefined: it goes on */
+  /** Of a stream, to the server. @returns what the client is answered at once; undefined: it is passed on */
   answer?(method: DescMethod, message: Buffer): Buffer | undefined
   /** Of a stream, from the server. @returns what the client gets instead; undefined: nothing */
   message?(method: DescMethod, message: Buffer): Buffer | undefined
