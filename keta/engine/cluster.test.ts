@@ -92,6 +92,19 @@ describe('a cluster', () => {
     expect(await cluster.outcome(written, 7_100)).to.equal('LEADER_LOST')
   })
 
+  it('sends no more writes to a leader that does not answer, so that these may be done by another', async () => {
+    cluster = await TestCluster.of(2)
+    await cluster.assign(1)
+    cluster.node(1).unreachable = true
+    const sent = put(cluster.node(2), 'a')
+    await cluster.clock.advance(400)
+    const keptBack = put(cluster.node(2), 'b')
+    await cluster.clock.advance(400)
+    await cluster.assign(2, [cluster.node(2)])
+    expect(await cluster.outcome(keptBack, 100)).to.equal('done')
+    expect(await cluster.outcome(sent, 7_000)).to.equal('LEADER_LOST')
+  })
+
   it('does not follow a claim that another one overtook', async () => {
     cluster = await TestCluster.of(2)
     const release = cluster.node(1).log.holdAppends()

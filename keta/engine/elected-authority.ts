@@ -10,6 +10,7 @@ import { Leadership, type LeadershipPorts } from './leadership.ts'
 import { REQUEST_TIMEOUT_MS } from './proposer.ts'
 import type { Reign } from './reign.ts'
 import { SharedRounds } from './shared-rounds.ts'
+import { Stalls } from './stalls.ts'
 import { settlesWithin } from './sleep.ts'
 
 /** Who was asked: this node itself in its reign, or another one. */
@@ -26,8 +27,15 @@ interface Tried {
  */
 const RETRY_MS = { first: 5, longest: 50 }
 
+/** A leader that has not answered a write for so long is not sent more of them. */
+const STALLED_MS = 300
+
+/** A leader that has not said within this time how far to read is asked anew, or its successor is. */
+const READ_INDEX_MS = 1_000
+
 export class ElectedAuthority implements Authority {
   readonly #leaderListeners = new Set<() => void>()
+  readonly #stalls: Stalls
   readonly leadership: Leadership
   readonly #ports: Omit<LeadershipPorts, 'onChange'>
   readonly #readRounds = new SharedRounds(() => this.#readIndexRound())
@@ -35,6 +43,7 @@ export class ElectedAuthority implements Authority {
 
   constructor(ports: Omit<LeadershipPorts, 'onChange'>) {
     this.#ports = ports
+    this.#stalls = new Stalls(STALLED_MS, () => ports.clock.now())
     this.leadership = new Leadership({
       ...ports,
       onChange: () => {
@@ -126,11 +135,12 @@ export class ElectedAuthority implements Authority {
 
   /** Undefined if it is certain that the request has had no effect. */
   async #forward(link: PeerLink, request: RoutedRequest, deadline: number): Promise<ForwardedAnswer | undefined> {
+    if (this.#stalls.isStalled(link)) return undefined
     let response: PeerResponse
     try {
       const { method, body } = request
       const forward = { kind: 'forward', method, body, metadata: request.metadata() } as const
-      response = await link.request(forward, this.#left(deadline))
+      response = await this.#stalls.during(link, () => link.request(forward, this.#left(deadline)))
     } catch (error) {
       if (!(error instanceof PeerError)) throw error
       if (!error.sent) return undefined
@@ -163,7 +173,7 @@ export class ElectedAuthority implements Authority {
         return true
       }
       if (link === undefined) return false
-      const response = await link.request({ kind: 'readIndex' }, this.#left(deadline))
+      const response = await link.request({ kind: 'readIndex' }, Math.min(this.#left(deadline), READ_INDEX_MS))
       return (
         response.kind === 'readIndex' &&
         (await settlesWithin(clock, this.#left(deadline), replica.reached(response.offset)))

@@ -1,4 +1,5 @@
 /** One seed: a cluster under faults and load, then mended, and judged. */
+import { ALARM_CORRUPT } from '../command/command.ts'
 import type { ClusterEngineOptions } from '../engine/ports.ts'
 import { LogDivergedError, StateMachine } from '../state/state-machine.ts'
 import { onApplied } from './applied-hook.fixture.ts'
@@ -150,10 +151,13 @@ class Run {
   /**
    * Whether it holds what the log holds, or the log can be seen to be damaged by whoever reads it from the beginning.
    * Nodes that all hold what was lost may go on, if the log grew again before they looked: they agree with each other,
-   * and whoever starts stops.
+   * and whoever starts stops. A leader whom the log did not show what stands in the place of its lost records goes on
+   * too, until another node has seen it and raised the alarm: then it takes no more writes.
    */
   #isWholeOrLoud(process: Process): boolean {
-    const held = this.#cluster.runOf(process)?.machine?.position
+    const machine = this.#cluster.runOf(process)?.machine
+    if (machine?.alarms.has(ALARM_CORRUPT) === true) return true
+    const held = machine?.position
     const replayed = new StateMachine()
     const records = this.#topic.from(0, Infinity).filter(({ offset }) => offset <= (held?.offset ?? -1))
     try {
