@@ -94,7 +94,7 @@ async function against(
   }
 }
 
-/** Fills the store, and lets all servers come to the speed at which they stay: compilers take some thousand requests. */
+/** Fills the store, and lets all servers come to the speed at which they stay: compilers need some thousand calls. */
 async function prepare(cluster: MeasuredCluster): Promise<void> {
   const shape = ['--clients', '10', '--key-space-size', String(KEYS), '--txn-ops', '100', '--total', String(KEYS / 100)]
   const { endpoint } = await leaderOf(cluster)

@@ -159,9 +159,14 @@ describe('a link', () => {
     expect(performance.now() - start).to.be.at.least(10)
     for (const direction of ['to-server', 'to-client'] as const) {
       link.delay(100, 0, direction)
-      const begin = performance.now()
-      await echoes(client)
-      expect(performance.now() - begin, `one way, ${direction}`).to.be.within(95, 195)
+      const took: number[] = []
+      for (let attempt = 0; attempt < 5; attempt++) {
+        const begin = performance.now()
+        await echoes(client)
+        took.push(performance.now() - begin)
+      }
+      // The fastest: a busy machine can make any of them slow, but none that is delayed both ways fast.
+      expect(Math.min(...took), `one way, ${direction}`).to.be.within(95, 195)
     }
     link.delay(0)
     await echoes(client)

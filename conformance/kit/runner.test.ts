@@ -120,7 +120,8 @@ describe('the runner', () => {
       expect.fail('on purpose')
     })
     expect(state).to.equal('failed')
-    expect(failure?.message).to.equal('on purpose')
+    // A busy machine adds that the process stood still.
+    expect(failure?.message).to.match(/^on purpose($|\nand: meanwhile)/)
     expect(failure?.stack).to.include('runner.test.ts')
     const logged = ['A: info: started {"by":"the kit"}', 'B: info: started {"by":"a file"}']
     expect(failure?.logged).to.deep.equal(logged)
@@ -225,7 +226,7 @@ describe('the runner', () => {
       )
       expect.fail('on purpose')
     })
-    expect(failure?.message).to.match(/^on purpose\nand: meanwhile this process stood still for up to 1\d\d ms/)
+    expect(failure?.message).to.match(/^on purpose\nand: meanwhile this process stood still for up to \d{3,} ms/)
   })
 
   it('runs cases side by side, and those that must be alone after them, one at a time', async () => {

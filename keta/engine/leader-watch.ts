@@ -1,6 +1,6 @@
 /**
- * Whether the leader lives. One that does shows it in the log; one that has not for a while is asked, and taken for dead
- * if it does not answer. And whether anybody leads at all, as far as this node can tell.
+ * Whether the leader lives. One that does shows it in the log; one that has not for a while is asked, and taken for
+ * dead if it does not answer. And whether anybody leads at all, as far as this node can tell.
  */
 import { PeerError, type PeerLink } from '../cluster/peers.ts'
 import { inBackground } from './background.ts'

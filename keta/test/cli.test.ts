@@ -63,7 +63,7 @@ describe('the keta command', () => {
 
   it('check prints each value with its source, and starts nothing', async () => {
     const file = join(directory, 'check.properties')
-    writeFileSync(file, 'listeners=http://127.0.0.1:2999\nname=n\ndebug=false\n')
+    writeFileSync(file, 'listeners=http://127.0.0.1:2999\nname=n\ndebug=true\n')
     const { code, stdout, stderr } = await runKeta(['check', file, '--max-txn-ops=5'])
     expect(code).to.equal(0)
     expect(stderr).to.include(`keta: no effect: debug (${file}:3)`)
