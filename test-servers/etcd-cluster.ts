@@ -1,6 +1,5 @@
 /** A real etcd cluster of several members, each a server of its own. */
-import { setTimeout as delay } from 'node:timers/promises'
-import { answersReads } from './etcd-ready.ts'
+import { allAnswerReads } from './etcd-ready.ts'
 import { ensureEtcd, type EtcdOptions } from './etcd.ts'
 import { acceptsConnections, freePort } from './ports.ts'
 import { startProcessServer } from './process-server.ts'
@@ -55,7 +54,7 @@ export async function startEtcdCluster(options: EtcdClusterOptions = {}): Promis
     await Promise.all(members.map((member) => member.stop()))
   }
   const endpoints = members.map(({ endpoint }) => endpoint)
-  const ready = () => allAnswer(endpoints)
+  const ready = () => allAnswerReads(endpoints, START_MS)
   try {
     for (const result of started) if (result.status === 'rejected') throw result.reason
     await ready()
@@ -64,14 +63,4 @@ export async function startEtcdCluster(options: EtcdClusterOptions = {}): Promis
     throw error
   }
   return { members, endpoints, ready, stop }
-}
-
-async function allAnswer(endpoints: readonly string[]): Promise<void> {
-  const deadline = performance.now() + START_MS
-  for (const endpoint of endpoints) {
-    while (!(await answersReads(endpoint))) {
-      if (performance.now() > deadline) throw new Error(`${endpoint} does not answer after ${START_MS} ms`)
-      await delay(50)
-    }
-  }
 }

@@ -1,4 +1,5 @@
 /** Whether a server of etcd's API answers a linearizable read; one that wants to know who asks answers too. */
+import { setTimeout as delay } from 'node:timers/promises'
 import { credentials, makeGenericClientConstructor, status } from '@grpc/grpc-js'
 import { acceptsConnections } from './ports.ts'
 
@@ -23,5 +24,16 @@ export async function answersReads(endpoint: string): Promise<boolean> {
     })
   } finally {
     client.close()
+  }
+}
+
+/** Resolves when every endpoint answers linearizable reads. @throws after `limitMs` */
+export async function allAnswerReads(endpoints: readonly string[], limitMs: number): Promise<void> {
+  const deadline = performance.now() + limitMs
+  for (const endpoint of endpoints) {
+    while (!(await answersReads(endpoint))) {
+      if (performance.now() > deadline) throw new Error(`${endpoint} does not answer after ${limitMs} ms`)
+      await delay(50)
+    }
   }
 }

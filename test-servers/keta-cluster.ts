@@ -1,6 +1,5 @@
 /** This project's own server as a cluster of several nodes on a real Kafka, each a process of its own. */
-import { setTimeout as delay } from 'node:timers/promises'
-import { answersReads } from './etcd-ready.ts'
+import { allAnswerReads } from './etcd-ready.ts'
 import { ketaProgram } from './keta.ts'
 import { acceptsConnections, freePort } from './ports.ts'
 import { startProcessServer } from './process-server.ts'
@@ -40,7 +39,7 @@ export async function startKetaCluster(options: KetaClusterOptions): Promise<Ket
     await Promise.all(nodes.map((node) => node.stop()))
   }
   const endpoints = nodes.map(({ endpoint }) => endpoint)
-  const ready = (): Promise<void> => allAnswer(endpoints)
+  const ready = (): Promise<void> => allAnswerReads(endpoints, START_MS)
   try {
     for (const result of started) if (result.status === 'rejected') throw result.reason
     await ready()
@@ -71,14 +70,4 @@ async function startNode(options: KetaClusterOptions, name: string, index: numbe
     isReady: () => acceptsConnections(endpoint),
     startTimeout: START_MS,
   })
-}
-
-async function allAnswer(endpoints: readonly string[]): Promise<void> {
-  const deadline = performance.now() + START_MS
-  for (const endpoint of endpoints) {
-    while (!(await answersReads(endpoint))) {
-      if (performance.now() > deadline) throw new Error(`${endpoint} does not answer after ${START_MS} ms`)
-      await delay(50)
-    }
-  }
 }
