@@ -111,21 +111,28 @@ function leases(engine: Engine, headers: Headers): Routed<unknown> {
 
 const KEEP_ALIVE = 'etcdserverpb.Lease/LeaseKeepAlive'
 
+/** A request to keep a lease alive, as it is and as it came. */
+interface KeepAlive {
+  readonly ID: bigint
+  readonly body: Uint8Array
+}
+
 function keepAlive(engine: Engine, headers: Headers, routes: Routes): Method {
-  const renew = (body: Uint8Array): Promise<Uint8Array> => renewLease(engine, headers, body)
-  routes.answer(KEEP_ALIVE, renew)
-  return stream<Uint8Array, Uint8Array>({
-    decode: (body) => body,
+  const decode = (body: Uint8Array): KeepAlive => ({ ID: fromBinary(LeaseKeepAliveRequestSchema, body).ID, body })
+  routes.answer(KEEP_ALIVE, (body) => renewLease(engine, headers, decode(body).ID))
+  return stream<KeepAlive, Uint8Array>({
+    decode,
     encode: (answer) => answer,
     open: (out, call) => {
       const released = endWithoutLeader(engine, call, out)
-      return keepAliveHandler(out, released, (body) => routes.message(KEEP_ALIVE, body, call, () => renew(body)))
+      return keepAliveHandler(out, released, ({ ID, body }) =>
+        routes.message(KEEP_ALIVE, body, call, () => renewLease(engine, headers, ID)),
+      )
     },
   })
 }
 
-async function renewLease(engine: Engine, headers: Headers, body: Uint8Array): Promise<Uint8Array> {
-  const { ID } = fromBinary(LeaseKeepAliveRequestSchema, body)
+async function renewLease(engine: Engine, headers: Headers, ID: bigint): Promise<Uint8Array> {
   // Before the renewal: a lease revoked at revision 3 must not be seen alive in an answer that says 4.
   const header = headers.message()
   const ttl = await engine.keepAlive(ID)
@@ -136,12 +143,12 @@ async function renewLease(engine: Engine, headers: Headers, body: Uint8Array): P
 function keepAliveHandler(
   out: ServerStream<Uint8Array>,
   released: () => void,
-  renew: (body: Uint8Array) => Promise<Uint8Array>,
-): StreamHandler<Uint8Array> {
+  renew: (request: KeepAlive) => Promise<Uint8Array>,
+): StreamHandler<KeepAlive> {
   return {
-    async message(body) {
+    async message(request) {
       try {
-        out.send(await renew(body))
+        out.send(await renew(request))
       } catch (error) {
         if (!(error instanceof RpcError)) throw error
         out.fail(error)

@@ -3,7 +3,7 @@
  * off, its memory stays bounded, it logs no error, and the other clients do not notice.
  */
 import { expect } from 'chai'
-import { status } from '@grpc/grpc-js'
+import { type ServiceError, status } from '@grpc/grpc-js'
 import { rmSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { gzipSync } from 'node:zlib'
@@ -177,6 +177,19 @@ describe('the server among hostile clients', function () {
       const error = await failureOf(client.raw(RANGE, Buffer.alloc(MIB, 0x7b)))
       expect(error.code).to.equal(status.INTERNAL)
       expect(error.details).to.match(/^grpc: error unmarshalling request: /)
+    })
+
+    it('sends what is no message on each stream', async () => {
+      for (const method of [Lease.method.leaseKeepAlive, Watch.method.watch]) {
+        const stream = client.stream(method)
+        const ended = new Promise<ServiceError | undefined>((resolve) => {
+          stream.onEnd((_reason, error) => resolve(error))
+        })
+        stream.send(Buffer.from('08', 'hex'))
+        const error = await ended
+        expect(error?.code, method.name).to.equal(status.INTERNAL)
+        expect(error?.details, method.name).to.match(/^grpc: error unmarshalling request: /)
+      }
     })
 
     it('puts 700,000 empty operations into one transaction', () =>

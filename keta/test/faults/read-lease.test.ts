@@ -1,4 +1,4 @@
-/** A leader that answers reads by a lease stands still while the group elects another one, sooner than the lease ends. */
+/** A leader that answers reads by a lease stands still; the group elects another one sooner than the lease ends. */
 import { expect } from 'chai'
 import { setTimeout as delay } from 'node:timers/promises'
 import { startKafka } from '../../../test-servers/kafka.ts'
