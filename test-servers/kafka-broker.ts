@@ -3,14 +3,15 @@ import { execFile } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { JAVA_ENVIRONMENT, javaArguments, type KafkaInstallation } from './kafka-installation.ts'
+import { JAVA_ENVIRONMENT, type JavaInstallation } from './java-installation.ts'
+import { javaArguments } from './kafka-installation.ts'
 import { formatArguments, serverProperties, type BrokerSettings } from './kafka-properties.ts'
 import { acceptsConnections } from './ports.ts'
 import { startProcessServer } from './process-server.ts'
 import type { TestServer } from './server.ts'
 
 export interface BrokerOptions {
-  readonly installation: KafkaInstallation
+  readonly installation: JavaInstallation
   readonly settings: BrokerSettings
   readonly clusterId: string
   readonly heapMb: number

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { missing } from './kafka-installation.ts'
+import { missing } from './java-installation.ts'
 import type { ServerTls } from './kafka-security.ts'
 
 /** Files in PEM for a client. */

@@ -1,12 +1,13 @@
 /** Real Kafka clusters in KRaft mode for tests and benches: one broker or three, secured or not. */
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { ensureArchive, type JavaInstallation } from './java-installation.ts'
 import { startBroker } from './kafka-broker.ts'
 import { makeCertificates, type ClientTls } from './kafka-certificates.ts'
-import { installKafka, whileInstalling, type KafkaInstallation, type KafkaVersion } from './kafka-installation.ts'
+import { installKafka, kafkaRelease, type KafkaVersion } from './kafka-installation.ts'
 import type { BrokerSettings, KafkaNode } from './kafka-properties.ts'
 import { knownBrokers } from './kafka-ready.ts'
 import { usesTls, type KafkaSecurity } from './kafka-security.ts'
@@ -65,14 +66,14 @@ const HEAP_MB = 256
 const READY_MS = 30_000
 /** Java writes its archive when it ends, which takes some seconds. */
 const ARCHIVE_MS = 60_000
-const installations = new Map<KafkaVersion, Promise<KafkaInstallation>>()
+const installations = new Map<KafkaVersion, Promise<JavaInstallation>>()
 
 /**
  * Fetches Kafka, or finds it fetched by an earlier run, and records its classes so that brokers start quickly.
  * The first time takes up to two minutes.
  * @throws MissingToolchainError without Java 17 or later, or without Maven
  */
-export function ensureKafka(version: KafkaVersion): Promise<KafkaInstallation> {
+export function ensureKafka(version: KafkaVersion): Promise<JavaInstallation> {
   const known = installations.get(version)
   if (known) return known
   const installation = installWithArchive(version)
@@ -167,20 +168,13 @@ function isRunning(server: TestServer | undefined): boolean {
   }
 }
 
-async function installWithArchive(version: KafkaVersion): Promise<KafkaInstallation> {
+async function installWithArchive(version: KafkaVersion): Promise<JavaInstallation> {
   const installation = await installKafka(version)
-  if (!existsSync(installation.archive)) {
-    await whileInstalling(installation.release, async () => {
-      if (!existsSync(installation.archive)) await recordClasses(installation)
-    })
-  }
+  await ensureArchive(kafkaRelease(version), installation, (file) => recordClasses(installation, file))
   return installation
 }
 
-/** The classes that a broker loads in its start are archived when it ends. */
-async function recordClasses(installation: KafkaInstallation): Promise<void> {
-  const fresh = `${installation.archive}.new`
-  rmSync(fresh, { force: true })
+async function recordClasses(installation: JavaInstallation, file: string): Promise<void> {
   const [plan] = await settings({}, undefined)
   if (!plan) throw new Error('a cluster without a broker')
   const broker = await startBroker({
@@ -188,10 +182,8 @@ async function recordClasses(installation: KafkaInstallation): Promise<void> {
     settings: plan,
     clusterId: randomBytes(16).toString('base64url'),
     heapMb: HEAP_MB,
-    java: [`-XX:ArchiveClassesAtExit=${fresh}`],
+    java: [`-XX:ArchiveClassesAtExit=${file}`],
     stopGrace: ARCHIVE_MS,
   })
   await broker.stop()
-  if (!existsSync(fresh)) throw new Error(`Java has recorded no classes of Kafka ${installation.release}`)
-  renameSync(fresh, installation.archive)
 }
