@@ -55,6 +55,7 @@ export async function openZooKeeperDriver(options: ZooKeeperDriverOptions, call:
   const main = new ZkClient({
     ...options,
     timeoutMs: Math.ceil(context.sessionTimeoutMs),
+    patienceMs: context.sessionTimeoutMs,
     reopens: true,
     saw: newest.saw,
   })
@@ -71,8 +72,9 @@ export async function openZooKeeperDriver(options: ZooKeeperDriverOptions, call:
   }
 }
 
-async function shortestTtlMs(settings: ClientSettings, root: string, call: Call): Promise<number> {
-  const probe = new ZkClient({ ...settings, timeoutMs: 1, reopens: false, saw: () => undefined })
+async function shortestTtlMs(settings: ZooKeeperDriverOptions, root: string, call: Call): Promise<number> {
+  const patienceMs = settings.context.sessionTimeoutMs
+  const probe = new ZkClient({ ...settings, timeoutMs: 1, patienceMs, reopens: false, saw: () => undefined })
   probe.start()
   try {
     await agree(probe, root, call)

@@ -29,7 +29,10 @@ export class Furniture {
     const answer = await this.#client.send(getData(last), call)
     const missing = answer.ok ? others : [...all, ...others]
     // one by one: what is there already must not hinder the others; sent together
-    await Promise.all(missing.map((path) => this.#makeOne(path, call)))
+    const made = await Promise.allSettled(missing.map((path) => this.#makeOne(path, call)))
+    // what follows the first failure fails for want of it
+    const failed = made.find(({ status }) => status === 'rejected')
+    if (failed?.status === 'rejected') throw failed.reason
   }
 
   async #makeOne(path: string, call: Call): Promise<void> {

@@ -22,6 +22,8 @@ const CHECK_LIMIT_PART = 1 / 3
 export class Sessions implements SessionStore {
   readonly #options: SessionsOptions
   readonly #open = new Map<string, OwnSession>()
+  /** Also those of sessions that could not be opened, or are being ended. */
+  readonly #clients = new Set<ZkClient>()
 
   constructor(options: SessionsOptions) {
     this.#options = options
@@ -30,20 +32,23 @@ export class Sessions implements SessionStore {
   async openSession(ttlMs: number, call: Call): Promise<SessionGrant> {
     const { settings, root, newest, tickMs } = this.#options
     const asked = settings.context.clock.now()
-    const client = new ZkClient({ ...settings, timeoutMs: Math.ceil(ttlMs), reopens: false, saw: newest.saw })
+    const timeoutMs = Math.ceil(ttlMs)
+    const client = new ZkClient({ ...settings, timeoutMs, patienceMs: timeoutMs, reopens: false, saw: newest.saw })
+    this.#clients.add(client)
+    client.listen({ over: () => this.#clients.delete(client) })
     client.start()
     try {
       await agree(client, root, call)
       call.signal.throwIfAborted()
       refuseShorter(client.timeoutMs, ttlMs)
     } catch (error) {
-      await client.close({ signal: new AbortController().signal, timeoutMs: client.timeoutMs }).catch(() => undefined)
+      this.#abandon(client)
       throw error
     }
     const session = new OwnSession(client, root, tickMs)
     this.#open.set(client.id, session)
     client.listen({
-      expired: () => {
+      over: () => {
         session.stop()
         this.#open.delete(client.id)
       },
@@ -74,7 +79,6 @@ export class Sessions implements SessionStore {
     } catch (error) {
       if (!session.client.isOver) throw error
     }
-    this.#open.delete(id)
   }
 
   /**
@@ -91,7 +95,15 @@ export class Sessions implements SessionStore {
   async close(call: Call): Promise<void> {
     const ending = [...this.#open.keys()].map((id) => this.endSession(id, call))
     await Promise.allSettled(ending)
-    for (const { client } of this.#open.values()) client.destroy()
+    for (const client of [...this.#clients]) client.destroy()
+  }
+
+  /** Nobody knows of its session, which may have been opened all the same. */
+  #abandon(client: ZkClient): void {
+    client.close({ signal: new AbortController().signal, timeoutMs: client.timeoutMs }).then(
+      () => undefined,
+      () => client.destroy(),
+    )
   }
 }
 

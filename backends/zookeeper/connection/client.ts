@@ -25,6 +25,8 @@ export interface ClientSettings {
 export interface ClientOptions extends ClientSettings {
   /** Of the session, milliseconds; the server may grant another. */
   readonly timeoutMs: number
+  /** What is taken for it as long as nothing has been granted, milliseconds. */
+  readonly patienceMs: number
   /** When the session has expired: a new one is begun, or the client ends. */
   readonly reopens: boolean
   /** Told the transaction number of every answer. */
@@ -35,8 +37,8 @@ export interface ClientListener {
   /** There is a connection, or another one: watches that were set on the last one are gone. */
   connected?(): void
   changed?(path: string): void
-  /** Of a client that does not reopen: the server said so. */
-  expired?(): void
+  /** Once, at its end: it was closed, or a server said that the session is over. */
+  over?(): void
 }
 
 /** What a server has answered; an error is one of those that say what was found. */
@@ -164,6 +166,10 @@ export class ZkClient {
   /** Ends the session, and with it the client. Also if that fails, the session is not kept alive any longer. */
   async close(call: Call): Promise<void> {
     if (this.isOver) return
+    if (this.#key === NO_SESSION && this.#connection === undefined) {
+      this.destroy()
+      return
+    }
     if (this.#closing === undefined) {
       this.#closing = setTimeout(() => this.destroy(), this.#timeoutMs)
       this.#closing.unref()
@@ -199,11 +205,12 @@ export class ZkClient {
 
   /** @returns undefined if the session turned out to be over. */
   async #connect(signal: AbortSignal): Promise<Connection | undefined> {
-    const { endpoints, tls, timeoutMs } = this.#options
+    const { endpoints, tls, timeoutMs, patienceMs } = this.#options
     const endpoint = endpoints[this.#next % endpoints.length]
     if (endpoint === undefined) throw new Error('no server is named')
     this.#next++
-    const silenceMs = this.#timeoutMs * SILENCE_PART
+    const isNew = this.#key === NO_SESSION
+    const silenceMs = (isNew ? patienceMs : this.#timeoutMs) * SILENCE_PART
     const moment = this.now()
     const hello = { key: this.#key, lastZxid: this.#lastZxid, timeoutMs: Math.ceil(timeoutMs) }
     const { connection, granted } = await shakeHands(endpoint, tls, hello, silenceMs, { silenceMs }, signal)
@@ -288,9 +295,7 @@ export class ZkClient {
       this.#connection?.end(new Error('the session is over'))
       return
     }
-    if (this.isOver) return
     this.#finish(sessionLost('none'))
-    this.#tell((listener) => listener.expired?.())
   }
 
   #finish(reason: Error): void {
@@ -299,6 +304,7 @@ export class ZkClient {
     this.#end.abort(reason)
     this.#connection?.end(reason)
     for (const request of [...this.#waiting]) request.failed(reason)
+    this.#tell((listener) => listener.over?.())
   }
 
   #tell(deliver: (listener: ClientListener) => void): void {

@@ -1,6 +1,6 @@
 /** Connects to a server and takes up a ZooKeeper session there, a new one or one that is there already. */
 import { once } from 'node:events'
-import jute from 'node-zookeeper-client/lib/jute/index.js'
+import jute, { type Payload } from 'node-zookeeper-client/lib/jute/index.js'
 import { reasonOf } from '../../../spi/helpers/backoff.ts'
 import { Frames } from '../protocol/frames.ts'
 import { filled } from '../protocol/operations.ts'
@@ -80,9 +80,17 @@ export async function shakeHands(
   }
 }
 
-function recordOf({ key, lastZxid, timeoutMs }: Hello) {
+function recordOf({ key, lastZxid, timeoutMs }: Hello): Payload {
   const { ConnectRequest } = jute.protocol
-  return new ConnectRequest(PROTOCOL_VERSION, longOf(lastZxid), timeoutMs, longOf(key.id), key.password)
+  const record = new ConnectRequest(PROTOCOL_VERSION, longOf(lastZxid), timeoutMs, longOf(key.id), key.password)
+  return {
+    byteLength: () => record.byteLength() + 1,
+    serialize: (buffer, offset) => {
+      const written = record.serialize(buffer, offset)
+      // the record is that of servers before 3.4; those after it want to be told that we do not only read
+      return written + 1
+    },
+  }
 }
 
 function grantOf(answer: Buffer): Welcome['granted'] {
