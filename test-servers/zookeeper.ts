@@ -1,8 +1,12 @@
-/** Real ZooKeeper for tests and benches: one server, or an ensemble of three. */
+/** Real ZooKeeper for tests and benches: one server or an ensemble of three, secured or not. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as delay } from 'node:timers/promises'
+import { makeCertificates, type ClientTls } from './certificates.ts'
 import { installJars, type JavaInstallation } from './java-installation.ts'
+import { guardDirectory } from './reaper.ts'
 import { freePorts, isRunning, startTogether, stopAll } from './server-group.ts'
 import type { TestServer } from './server.ts'
 import type { ZooKeeperNode } from './zookeeper-configuration.ts'
@@ -17,6 +21,13 @@ export interface ZooKeeperOptions {
    * does not hear for 4 ticks is shut out.
    */
   readonly tickMs?: number
+  /**
+   * true: clients must say who they are by the digest scheme. Any name and password will do: it is the nodes that say
+   * who may touch them. Only `SUPERUSER` may do everything. Default false.
+   */
+  readonly accessControl?: boolean
+  /** true: TLS at `secureEndpoints`, and connections served by Netty. Default false. */
+  readonly tls?: boolean
   /** Further entries of every server's zoo.cfg; they win over all others. */
   readonly properties?: Readonly<Record<string, string>>
   /** Of each server. Default 64. */
@@ -31,6 +42,10 @@ export interface ZooKeeperEnsemble {
   readonly servers: readonly TestServer[]
   /** For clients: 'host:port,…'. */
   readonly connectString: string
+  /** Of the servers, for clients with TLS: 'host:port'. Their certificates are for 127.0.0.1 and localhost. */
+  readonly secureEndpoints: readonly string[]
+  /** With `tls`; clients show a certificate if the property `ssl.clientAuth` asks. */
+  readonly tls: ClientTls | undefined
   /**
    * Resolves when every server that runs serves clients, one of them as the leader. A paused server runs, but does not
    * answer. @throws after 30 s
@@ -39,6 +54,8 @@ export interface ZooKeeperEnsemble {
   /** Kills all servers and removes their data. May be called twice. */
   stop(): Promise<void>
 }
+
+export { SUPERUSER } from './zookeeper-configuration.ts'
 
 const VERSION = '3.9.5'
 const RELEASE = {
@@ -65,30 +82,48 @@ export function ensureZooKeeper(): Promise<JavaInstallation> {
 
 /**
  * A fresh ensemble, ready.
- * @throws MissingToolchainError as ensureZooKeeper
+ * @throws MissingToolchainError as ensureZooKeeper, and without openssl if it needs certificates
  */
 export async function startZooKeeper(options: ZooKeeperOptions = {}): Promise<ZooKeeperEnsemble> {
-  const { tickMs = TICK_MS, heapMb = HEAP_MB, properties = {} } = options
   const installed = await ensureZooKeeper()
-  const nodes = await planNodes(options.servers ?? 1)
-  const settings = nodes.map((node) => ({ node, nodes, tickMs, properties }))
-  const servers = await startTogether(settings.map((each) => startServer(installed, each, heapMb)))
+  const directory = mkdtempSync(join(tmpdir(), 'keta-test-zookeeper-'))
+  guardDirectory(directory)
+  let servers: readonly TestServer[] = []
   const ready = (): Promise<void> => allServe(servers)
-  const stop = (): Promise<void> => stopAll(servers)
+  const stop = async (): Promise<void> => {
+    await stopAll(servers)
+    rmSync(directory, { recursive: true, force: true })
+  }
   try {
+    const certificates = options.tls ? await makeCertificates(directory) : undefined
+    const nodes = await planNodes(options.servers ?? 1)
+    servers = await startTogether(
+      nodes.map((node) => {
+        const { tickMs = TICK_MS, accessControl = false, properties = {} } = options
+        const settings = { node, nodes, tickMs, accessControl, tls: certificates?.server, properties }
+        return startServer(installed, settings, options.heapMb ?? HEAP_MB)
+      }),
+    )
     await ready()
+    return {
+      servers,
+      connectString: servers.map(({ endpoint }) => endpoint).join(','),
+      secureEndpoints: certificates ? nodes.map(({ securePort }) => `127.0.0.1:${securePort}`) : [],
+      tls: certificates?.client,
+      ready,
+      stop,
+    }
   } catch (error) {
     await stop()
     throw error
   }
-  return { servers, connectString: servers.map(({ endpoint }) => endpoint).join(','), ready, stop }
 }
 
 async function planNodes(count: number): Promise<readonly ZooKeeperNode[]> {
-  const ports = await freePorts(count * 3)
+  const ports = await freePorts(count * 4)
   return Array.from({ length: count }, (_, index) => {
-    const [clientPort = 0, quorumPort = 0, electionPort = 0] = ports.slice(index * 3)
-    return { id: index + 1, clientPort, quorumPort, electionPort }
+    const [clientPort = 0, securePort = 0, quorumPort = 0, electionPort = 0] = ports.slice(index * 4)
+    return { id: index + 1, clientPort, securePort, quorumPort, electionPort }
   })
 }
 
