@@ -1,5 +1,5 @@
 /** Follows: what is read of what has changed. */
-import { childOf, type Entry, makeEntry } from '../../spi/index.ts'
+import { childOf, type Entry, isCoordinationError, makeEntry } from '../../spi/index.ts'
 import type { Call, ChangeSource, Follow, FollowSink, Seated } from '../shared/driver.ts'
 import { parentOf, unescape, type Layout } from './layout.ts'
 import { getChildren, type Node, type Operation } from './protocol/operations.ts'
@@ -34,20 +34,18 @@ export class Changes implements ChangeSource {
   }
 
   followLeader(service: string, sink: FollowSink<Seated>): Follow {
-    const { layout, seats } = this.#options
-    const path = layout.leader(service)
-    return this.#followOne(`leader of ${service}`, path, service, (node) => seats.seated(path, node), sink)
+    const path = this.#options.layout.leader(service)
+    return this.#followOne(`leader of ${service}`, path, service, (node) => this.#seated(path, node), sink)
   }
 
   followGroup(group: string, sink: FollowSink<Seated>): Follow {
-    const { layout, seats } = this.#options
-    const path = layout.group(group)
+    const path = this.#options.layout.group(group)
     return this.#followBelow(
       {
         what: `group ${group}`,
         path,
         nameOf: (member) => (parentOf(member) === path ? unescape(member.slice(path.length + 1)) : undefined),
-        stateOf: (member, node) => seats.seated(member, node),
+        stateOf: (member, node) => this.#seated(member, node),
       },
       sink,
     )
@@ -71,6 +69,17 @@ export class Changes implements ChangeSource {
       },
       sink,
     )
+  }
+
+  /** A record that nobody can read must not keep the others from being told. */
+  #seated(path: string, node: Node): Seated | undefined {
+    try {
+      return this.#options.seats.seated(path, node)
+    } catch (error) {
+      if (!isCoordinationError(error, 'CORRUPTED')) throw error
+      this.#options.context.logger.error(error.message)
+      return undefined
+    }
   }
 
   #followOne<T>(

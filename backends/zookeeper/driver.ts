@@ -112,7 +112,7 @@ class ZooKeeperDriver implements StoreDriver {
     const { newest, layout, furniture, minTtlMs } = parts
     this.capabilities = capabilitiesOf(minTtlMs)
     this.#main = main
-    const reads = new Reads(main, layout.root, newest, context.sessionTimeoutMs)
+    const reads = new Reads(main, layout.root, newest, context)
     const sessions = new Sessions({ settings: options, root: layout.root, newest, tickMs: tickMs ?? minTtlMs / 2 })
     this.#sessions = sessions
     this.#seats = new Seats({ pace: context, layout, sessions, reads, furniture })

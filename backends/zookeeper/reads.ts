@@ -1,10 +1,11 @@
 /** Reads of the driver's own session, in the two consistencies, and the barriers that linearizable ones stand on. */
+import { type Clock, CoordinationError, type PluginContext } from '../../spi/index.ts'
 import { reasonOf } from '../../spi/helpers/backoff.ts'
 import { deferred } from '../shared/deferred.ts'
 import type { Call, ReadCall } from '../shared/driver.ts'
 import { onAbort } from '../shared/on-abort.ts'
 import type { Answer, ZkClient } from './connection/client.ts'
-import { errorOf } from './connection/errors.ts'
+import { BACKEND, errorOf } from './connection/errors.ts'
 import { ANY_VERSION, ERR } from './protocol/codes.ts'
 import { check, type Look, multi, multiRead, type MultiOutcome, type Seen, type Part } from './protocol/multi.ts'
 import { exists, type Node, type Operation } from './protocol/operations.ts'
@@ -18,20 +19,24 @@ export class Newest {
   }
 }
 
+type ReadsContext = Pick<PluginContext, 'clock' | 'sessionTimeoutMs'>
+
 export class Reads {
   readonly client: ZkClient
   readonly #root: string
   readonly #newest: Newest
   /** The longest that a barrier which several wait for may take, milliseconds. */
   readonly #barrierMs: number
+  readonly #clock: Clock
   #underWay: Promise<void> = Promise.resolve()
   #next: Promise<void> | undefined
 
-  constructor(client: ZkClient, root: string, newest: Newest, barrierMs: number) {
+  constructor(client: ZkClient, root: string, newest: Newest, { clock, sessionTimeoutMs }: ReadsContext) {
     this.client = client
     this.#root = root
     this.#newest = newest
-    this.#barrierMs = barrierMs
+    this.#barrierMs = sessionTimeoutMs
+    this.#clock = clock
   }
 
   /**
@@ -43,7 +48,8 @@ export class Reads {
     this.#next ??= this.#startNext()
     const next = this.#next
     const given = deferred<never>()
-    using _ = onAbort(call.signal, () => given.reject(reasonOf(call.signal)))
+    using _aborted = onAbort(call.signal, () => given.reject(reasonOf(call.signal)))
+    using _late = this.#clock.setTimeout(() => given.reject(lateError(call.timeoutMs)), call.timeoutMs)
     await Promise.race([next, given.promise])
   }
 
@@ -74,6 +80,11 @@ export class Reads {
     )
     await barrier
   }
+}
+
+function lateError(timeoutMs: number): CoordinationError {
+  const message = `the servers have not agreed within ${Math.round(timeoutMs)} ms`
+  return new CoordinationError('TIMEOUT', message, { backend: BACKEND, effect: 'none' })
 }
 
 /** The leader and a majority have agreed on it, and so on all before it; changes nothing. @throws CoordinationError */

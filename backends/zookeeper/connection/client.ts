@@ -10,8 +10,8 @@ import type { Call } from '../../shared/driver.ts'
 import { ERR } from '../protocol/codes.ts'
 import { closeSession, type Operation } from '../protocol/operations.ts'
 import type { Connection, Reply } from './connection.ts'
-import { BACKEND, errorOf, sessionLost } from './errors.ts'
-import { NO_SESSION, type SessionKey, shakeHands, SilentServerError } from './handshake.ts'
+import { BACKEND, errorOf, sessionLost, SilentServerError } from './errors.ts'
+import { NO_SESSION, type SessionKey, shakeHands } from './handshake.ts'
 import type { Endpoint, Tls } from './socket.ts'
 
 export interface ClientSettings {
@@ -325,9 +325,6 @@ function timeoutOf({ operation, sent }: Request, { timeoutMs }: Call): Coordinat
 
 function lostOf({ operation }: Request, cause: Error): CoordinationError {
   const effect = operation.writes ? 'unknown' : 'none'
-  return new CoordinationError('CONNECTION', `the connection broke: ${cause.message}`, {
-    backend: BACKEND,
-    effect,
-    cause,
-  })
+  const code = cause instanceof SilentServerError ? 'TIMEOUT' : 'CONNECTION'
+  return new CoordinationError(code, `the connection broke: ${cause.message}`, { backend: BACKEND, effect, cause })
 }

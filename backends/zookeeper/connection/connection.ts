@@ -6,6 +6,7 @@ import type { Socket } from 'node:net'
 import jute, { type Payload } from 'node-zookeeper-client/lib/jute/index.js'
 import { OP, XID } from '../protocol/codes.ts'
 import type { Frames } from '../protocol/frames.ts'
+import { SilentServerError } from './errors.ts'
 
 export interface ConnectionOptions {
   /** So long may the server owe an answer without a word, milliseconds. */
@@ -165,7 +166,7 @@ export class Connection {
     // if it was us who stood still, the answer is there already, and is read before this
     setImmediate(() => {
       if (this.#heardAt !== heardAt) return
-      this.end(new Error(`${this.endpoint} has been silent for ${Math.round(now - heardAt)} ms`))
+      this.end(new SilentServerError(`${this.endpoint} has been silent for ${Math.round(now - heardAt)} ms`))
     })
   }
 

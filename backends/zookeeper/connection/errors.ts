@@ -28,3 +28,8 @@ export function errorOf(code: number): CoordinationError | undefined {
 export function sessionLost(effect: Effect): CoordinationError {
   return new CoordinationError('SESSION_LOST', 'the session is over', { backend: BACKEND, effect })
 }
+
+/** A server has not answered in time, on a connection or while it was opened; any other end is a refusal. */
+export class SilentServerError extends Error {
+  override readonly name = 'SilentServerError'
+}

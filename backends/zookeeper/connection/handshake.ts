@@ -6,6 +6,7 @@ import { Frames } from '../protocol/frames.ts'
 import { filled } from '../protocol/operations.ts'
 import { longOf } from '../protocol/stat.ts'
 import { Connection, type ConnectionOptions } from './connection.ts'
+import { SilentServerError } from './errors.ts'
 import { type Endpoint, openSocket, type Tls } from './socket.ts'
 
 export interface SessionKey {
@@ -26,11 +27,6 @@ export interface Welcome {
   readonly connection: Connection
   /** undefined: the session is over. */
   readonly granted: { readonly key: SessionKey; readonly timeoutMs: number } | undefined
-}
-
-/** The server has not answered in time; any other failure is a refusal. */
-export class SilentServerError extends Error {
-  override readonly name = 'SilentServerError'
 }
 
 export const NO_SESSION: SessionKey = { id: 0n, password: Buffer.alloc(16) }
