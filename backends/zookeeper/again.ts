@@ -9,7 +9,7 @@ export const MOVED = Symbol('moved')
 
 export type Pace = Pick<PluginContext, 'clock' | 'random'>
 
-/** @throws CoordinationError what the attempt throws; OVERLOADED when the time is up; the reason of the call's signal */
+/** @throws what the attempt throws; CoordinationError OVERLOADED when the time is up; the call's reason to end */
 export async function again<T>(
   { clock, random }: Pace,
   call: Call,

@@ -108,8 +108,8 @@ export class Changes implements ChangeSource {
     about: {
       readonly what: string
       readonly path: string
-      nameOf(path: string): string | undefined
-      stateOf(path: string, node: Node): T | undefined
+      readonly nameOf: (path: string) => string | undefined
+      readonly stateOf: (path: string, node: Node) => T | undefined
     },
     sink: FollowSink<T>,
   ): Follow {
@@ -173,7 +173,12 @@ export class Changes implements ChangeSource {
     const all: LookedAt[] = []
     for (let start = 0; start < paths.length; start += LOOKS) {
       const asked = paths.slice(start, start + LOOKS)
-      const answer = found(await reads.ask(stamped(lookAt(asked), () => watches.count), call))
+      const answer = found(
+        await reads.ask(
+          stamped(lookAt(asked), () => watches.count),
+          call,
+        ),
+      )
       asked.forEach((name, index) => {
         if (answer !== undefined) all.push({ name, state: nodeOf(answer.value[index]), at: answer.at })
       })
@@ -187,6 +192,9 @@ function named<T>({ at }: LookedAt, name: string, state: T | undefined): Looked<
 }
 
 /** With the count as it is when the answer comes, not when somebody gets round to it. */
-function stamped<T>(operation: Operation<T>, count: () => number): Operation<{ readonly value: T; readonly at: number }> {
+function stamped<T>(
+  operation: Operation<T>,
+  count: () => number,
+): Operation<{ readonly value: T; readonly at: number }> {
   return { ...operation, read: (bytes) => ({ value: operation.read(bytes), at: count() }) }
 }

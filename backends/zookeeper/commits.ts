@@ -2,8 +2,8 @@
  * Commits: one multi each, with the fence and the slot's mark. The mark is an ephemeral znode of the session that says
  * which commit of the slot took place last; a commit finds its predecessor's number there, and leaves its own. Whoever
  * asks for the outcome of a lost reply finds the commit's number, or makes the mark void, and then a request that is
- * still on its way can no longer take effect. All of it goes over the session's own connection: who has lost the session
- * can no longer commit.
+ * still on its way can no longer take effect. All of it goes over the session's own connection: who has lost the
+ * session can no longer commit.
  */
 import { CoordinationError, type Entry, type Version, versionOf } from '../../spi/index.ts'
 import type { Call, Commit, CommitId, CommitOutcome, KeyChange } from '../shared/driver.ts'
@@ -117,7 +117,9 @@ export class Commits {
 }
 
 function hasAllGuards(layout: Layout, seen: Snapshot): boolean {
-  return [...seen.keys()].every((path) => seen.get(layout.guardOf(path)) !== undefined || !seen.has(layout.guardOf(path)))
+  return [...seen.keys()].every(
+    (path) => seen.get(layout.guardOf(path)) !== undefined || !seen.has(layout.guardOf(path)),
+  )
 }
 
 function numbered(number: number): Buffer {

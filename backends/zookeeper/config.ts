@@ -8,7 +8,7 @@ const DEFAULT_PORT = 2181
 export const CONFIG = defineConfig({
   'plugin.zookeeper.connect': {
     type: 'string',
-    doc: 'The servers, `host:port,host:port`, tried in turn, and below which path all lies, as in `a:2181,b:2181/kafka`: what Kafka calls `zookeeper.connect`. The port is 2181 by default.',
+    doc: 'The servers and the path that all lies below, as in `a:2181,b:2181/kafka`: like Kafka’s `zookeeper.connect`.',
     validate: malformedConnect,
   },
   'plugin.zookeeper.username': {
@@ -33,7 +33,7 @@ export const CONFIG = defineConfig({
   'plugin.zookeeper.tick.time.ms': {
     type: 'int',
     default: null,
-    doc: 'The servers’ `tickTime`, which must not be told too small. Default: half of their `minSessionTimeout`, which is what they have if that is not configured.',
+    doc: 'The servers’ `tickTime`, not less. Default: half of their `minSessionTimeout`, as servers come.',
     validate: (ms) => (ms > 0 ? undefined : 'must be positive'),
   },
 })

@@ -60,9 +60,13 @@ function visitorOf(client: ForeignClient): Visitor {
     data: (path) => asked((done) => client.getData(path, null, done)),
     children: (path) => asked((done) => client.getChildren(path, null, done)),
     create: (path, data) =>
-      asked((done) => client.create(path, data, zookeeper.ACL.OPEN_ACL_UNSAFE, PERSISTENT, (error) => done(error, undefined))),
+      asked((done) =>
+        client.create(path, data, zookeeper.ACL.OPEN_ACL_UNSAFE, PERSISTENT, (error) => done(error, undefined)),
+      ),
     createPrivate: (path, data) =>
-      asked((done) => client.create(path, data, zookeeper.ACL.CREATOR_ALL_ACL, PERSISTENT, (error) => done(error, undefined))),
+      asked((done) =>
+        client.create(path, data, zookeeper.ACL.CREATOR_ALL_ACL, PERSISTENT, (error) => done(error, undefined)),
+      ),
     set: (path, data) => asked((done) => client.setData(path, data, -1, (error) => done(error, undefined))),
     remove: (path) =>
       asked((done) =>

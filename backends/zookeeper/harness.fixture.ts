@@ -39,10 +39,12 @@ export function startZooKeeperEnsembleHarness(): Promise<StartedHarness> {
   return start('zookeeper (3 servers)', 3)
 }
 
-/** `guest` may do nothing in the cluster `forbidden`. */
+/** By TLS. `guest` may do nothing in the cluster `forbidden`. */
 export async function startZooKeeperAccessControlHarness(): Promise<StartedHarness> {
-  const ensemble = await startZooKeeper({ tickMs: TICK_MS })
-  await visit(ensemble.connectString, (visitor) => visitor.createPrivate('/forbidden', null), { digest: 'admin:secret' })
+  const ensemble = await startZooKeeper({ tickMs: TICK_MS, accessControl: true, tls: true })
+  await visit(ensemble.connectString, (visitor) => visitor.createPrivate('/forbidden', null), {
+    digest: 'admin:secret',
+  })
   const user = (name: string) => ({
     'plugin.zookeeper.username': name,
     'plugin.zookeeper.password': 'correct horse',
@@ -50,7 +52,13 @@ export async function startZooKeeperAccessControlHarness(): Promise<StartedHarne
   const harness = harnessOf('zookeeper (access control)', ensemble)
   return {
     ...harness,
-    properties: (endpoints) => ({ ...harness.properties(endpoints), ...user('broker') }),
+    endpoints: ensemble.secureEndpoints,
+    properties: (endpoints) => ({
+      ...harness.properties(endpoints),
+      'plugin.zookeeper.tls': 'true',
+      ...(ensemble.tls && { 'plugin.zookeeper.tls.ca.file': ensemble.tls.caFile }),
+      ...user('broker'),
+    }),
     hooks: { ...harness.hooks, forbidden: { clusterId: 'forbidden', properties: user('guest') } },
     [Symbol.asyncDispose]: () => ensemble.stop(),
   }

@@ -46,7 +46,9 @@ export class Layout {
 
   /** The key of Storage that {@link value} put there; undefined: it is none. */
   keyOf(path: string): string | undefined {
-    return path.startsWith(`${this.values}/`) ? path.slice(this.values.length).split('/').map(unescape).join('/') : undefined
+    return path.startsWith(`${this.values}/`)
+      ? path.slice(this.values.length).split('/').map(unescape).join('/')
+      : undefined
   }
 
   /** The znodes between the values' own and that of a key; the nearest comes last. */
@@ -120,5 +122,7 @@ function escapeWith(forbidden: RegExp, text: string): string {
 
 /** Also what encodeURIComponent leaves alone. */
 function encode(character: string): string {
-  return [...new TextEncoder().encode(character)].map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join('')
+  return [...new TextEncoder().encode(character)]
+    .map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`)
+    .join('')
 }

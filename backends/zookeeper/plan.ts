@@ -126,8 +126,9 @@ export class Plan {
 
   #unchanged(path: string): void {
     this.#relyOn(path)
-    const place = this.#place(path)
-    if (place.exists) this.#checks.push(check(path, place.version))
+    // checks come before edits: what counts is what was seen, not what the edits make of it
+    const node = this.#snapshot.get(path)
+    if (node !== undefined) this.#checks.push(check(path, node.stat.version))
   }
 
   /** The version to compare with when it is written. */

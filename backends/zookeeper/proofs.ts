@@ -1,13 +1,13 @@
 /**
  * Since when the leader surely knows that a session lives.
  *
- * A follower answers our signs of life itself, and tells the leader of them only when that asks, every half tick, on the
- * same connection on which it forwards our requests. A request that went to the leader and was agreed on (a check) thus
- * proves nothing of the moment at which it was sent, but this: what the follower had heard of us when the leader last
- * asked, the leader knew before the check was answered. It asks in time unless it stands still; how long it may have
- * stood still shows in how long the checks were under way, and how far apart. So an earlier check counts that was
- * answered half a tick and the longest such gap before the last one was sent. That a connection is taken up again goes to the leader itself, and
- * counts at once.
+ * A follower answers our signs of life itself, and tells the leader of them only when that asks, every half tick, on
+ * the same connection on which it forwards our requests. A request that went to the leader and was agreed on (a check)
+ * thus proves nothing of the moment at which it was sent, but this: what the follower had heard of us when the leader
+ * last asked, the leader knew before the check was answered. It asks in time unless it stands still; how long it may
+ * have stood still shows in how long the checks were under way, and how far apart. So an earlier check counts that was
+ * answered half a tick and the longest such gap before the last one was sent. That a connection is taken up again goes
+ * to the leader itself, and counts at once.
  */
 import type { Moment } from './connection/client.ts'
 

@@ -95,12 +95,7 @@ export class Seats implements SeatStore {
   }
 
   /** Only of that incarnation; false: it is not there any more. */
-  #change(
-    seat: Seat,
-    token: FencingToken,
-    call: Call,
-    part: (path: string, node: Node) => Part,
-  ): Promise<boolean> {
+  #change(seat: Seat, token: FencingToken, call: Call, part: (path: string, node: Node) => Part): Promise<boolean> {
     const { pace, layout, reads } = this.#options
     const path = layout.seat(seat)
     const guard = layout.guardOf(path)

@@ -11,7 +11,7 @@ const PASSWORD_BYTES = 16
 
 export function passwordOf(session: bigint): Buffer {
   const password = Buffer.alloc(PASSWORD_BYTES)
-  let seed = ((session ^ SECRET) ^ MULTIPLIER) & MASK
+  let seed = (session ^ SECRET ^ MULTIPLIER) & MASK
   for (let at = 0; at < PASSWORD_BYTES; at += 4) {
     seed = (seed * MULTIPLIER + ADDEND) & MASK
     password.writeUInt32LE(Number(BigInt.asUintN(32, seed >> 16n)), at)

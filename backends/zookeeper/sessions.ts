@@ -157,4 +157,3 @@ function refuseShorter(grantedMs: number, wishedMs: number): void {
   const message = `the servers' maxSessionTimeout of ${grantedMs} ms is less than the session timeout of ${wishedMs} ms`
   throw new CoordinationError('CONFIG', message, { backend: BACKEND, problems: [message] })
 }
-

@@ -86,12 +86,17 @@ export interface Stop {
  * The stops among the children of a key that are within the range, in the order of what is found there. `/a/x` comes
  * after `/a!`, for '/' is a character like others: a value and what is below it need not follow each other.
  */
-export function stopsOf(key: string, names: readonly string[], { from, to }: Pick<ScanRange, 'from' | 'to'>): readonly Stop[] {
+export function stopsOf(
+  key: string,
+  names: readonly string[],
+  { from, to }: Pick<ScanRange, 'from' | 'to'>,
+): readonly Stop[] {
   const prefix = key === '/' ? '/' : `${key}/`
   const stops: (Stop & { readonly first: string })[] = []
   for (const name of names) {
     const child = prefix + unescape(name)
-    if (compareKeys(child, from) >= 0 && compareKeys(child, to) < 0) stops.push({ key: child, below: false, first: child })
+    if (compareKeys(child, from) >= 0 && compareKeys(child, to) < 0)
+      stops.push({ key: child, below: false, first: child })
     // all that begins with `child/` comes before `child0`
     if (compareKeys(`${child}0`, from) > 0 && compareKeys(`${child}/`, to) < 0) {
       stops.push({ key: child, below: true, first: `${child}/` })

@@ -51,7 +51,7 @@ class WatchedFollow<T> implements Follow {
   readonly #sink: FollowSink<T>
   readonly #closing = new AbortController()
   readonly #activated: Deferred<void> = deferred()
-  #watch: Disposable
+  readonly #watch: Disposable
   /** Of what events have come that no read has shown yet, with the number of the last one. */
   readonly #dirty = new Map<string, number>()
   /** Grows with every connection. */

@@ -142,7 +142,7 @@ export class ZkClient {
           try {
             resolve(this.#read(operation, reply))
           } catch (error) {
-            reject(error as Error)
+            reject(error instanceof Error ? error : new Error(String(error)))
           }
         },
         failed: (error) => {
@@ -181,7 +181,9 @@ export class ZkClient {
 
   /** Lets go of everything; the session ends by itself. */
   destroy(): void {
-    this.#finish(new CoordinationError('CLOSED', 'the zookeeper client is closed', { backend: BACKEND, effect: 'none' }))
+    this.#finish(
+      new CoordinationError('CLOSED', 'the zookeeper client is closed', { backend: BACKEND, effect: 'none' }),
+    )
   }
 
   async #run(): Promise<void> {

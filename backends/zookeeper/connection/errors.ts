@@ -7,6 +7,7 @@ export const BACKEND = 'zookeeper'
 const CODES: ReadonlyMap<number, readonly [code: ErrorCode, effect: Effect, message: string]> = new Map([
   [ERR.NO_AUTH, ['AUTHORIZATION', 'none', 'the server forbids it']],
   [ERR.AUTH_FAILED, ['AUTHENTICATION', 'none', 'the server does not know the scheme of our credentials']],
+  [ERR.AUTH_REQUIRED, ['AUTHENTICATION', 'none', 'the server wants to know who we are']],
   [ERR.SESSION_EXPIRED, ['SESSION_LOST', 'none', 'the session is over']],
   [ERR.SESSION_MOVED, ['CONNECTION', 'none', 'the session has gone to another server']],
   [ERR.THROTTLED, ['OVERLOADED', 'none', 'the server has too much to do']],

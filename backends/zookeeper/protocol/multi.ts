@@ -63,10 +63,6 @@ export function multiRead(looks: readonly Look[]): Operation<readonly Seen[]> {
   return { type: OP.MULTI_READ, payload: payloadOf(parts), writes: false, read: seenOf }
 }
 
-export function isNode(seen: Seen | undefined): seen is Node {
-  return typeof seen === 'object' && 'stat' in seen
-}
-
 function payloadOf(parts: readonly Part[]): Payload {
   const records = parts.flatMap(({ type, record }) => [new protocol.MultiHeader(type, false, -1), record])
   records.push(new protocol.MultiHeader(-1, true, -1))
