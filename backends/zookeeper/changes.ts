@@ -2,6 +2,7 @@
 import { childOf, type Entry, isCoordinationError, makeEntry } from '../../spi/index.ts'
 import type { Call, ChangeSource, Follow, FollowSink, Seated } from '../shared/driver.ts'
 import { parentOf, unescape, type Layout } from './layout.ts'
+import { LookSize } from './look-size.ts'
 import { getChildren, type Node, type Operation } from './protocol/operations.ts'
 import { found, lookAt, nodeOf } from './reads.ts'
 import type { Seats } from './seats.ts'
@@ -14,8 +15,8 @@ export interface ChangesOptions extends WatchedContext {
   readonly seats: Seats
 }
 
-/** So many znodes are looked at in one request. */
-const LOOKS = 1000
+/** So many lists of children are asked for at once. */
+const LISTS = 1000
 const NO_BYTES = new Uint8Array()
 
 /** A path with what is there. */
@@ -157,8 +158,8 @@ export class Changes implements ChangeSource {
   async #childrenOf(parents: readonly string[], call: Call): Promise<readonly string[]> {
     const { reads } = this.#options
     const all: string[] = []
-    for (let at = 0; at < parents.length; at += LOOKS) {
-      const asked = parents.slice(at, at + LOOKS).map(async (parent) => {
+    for (let at = 0; at < parents.length; at += LISTS) {
+      const asked = parents.slice(at, at + LISTS).map(async (parent) => {
         const names = found(await reads.ask(getChildren(parent), call))?.names ?? []
         return names.map((name) => `${parent}/${name}`)
       })
@@ -167,21 +168,24 @@ export class Changes implements ChangeSource {
     return all
   }
 
-  /** At one moment if they fit into one request. */
+  /** At one moment if there are not too many. */
   async #look(paths: readonly string[], call: Call): Promise<readonly LookedAt[]> {
     const { reads, watches } = this.#options
+    const size = new LookSize()
     const all: LookedAt[] = []
-    for (let start = 0; start < paths.length; start += LOOKS) {
-      const asked = paths.slice(start, start + LOOKS)
+    for (let start = 0; start < paths.length; ) {
+      const asked = paths.slice(start, start + size.next)
+      start += asked.length
       const answer = found(
         await reads.ask(
           stamped(lookAt(asked), () => watches.count),
           call,
         ),
       )
-      asked.forEach((name, index) => {
-        if (answer !== undefined) all.push({ name, state: nodeOf(answer.value[index]), at: answer.at })
-      })
+      if (answer === undefined) continue
+      const nodes = answer.value.map(nodeOf)
+      size.saw(nodes.map((node) => node?.data?.length ?? 0))
+      asked.forEach((name, index) => all.push({ name, state: nodes[index], at: answer.at }))
     }
     return all
   }

@@ -96,7 +96,7 @@ export class Seats implements SeatStore {
 
   /** Only of that incarnation; false: it is not there any more. */
   #change(seat: Seat, token: FencingToken, call: Call, part: (path: string, node: Node) => Part): Promise<boolean> {
-    const { pace, layout, reads } = this.#options
+    const { pace, layout, reads, furniture } = this.#options
     const path = layout.seat(seat)
     const guard = layout.guardOf(path)
     return again(pace, call, async (limits, count) => {
@@ -104,7 +104,11 @@ export class Seats implements SeatStore {
       if (count > 1) await reads.barrier(limits)
       const [guarded, there] = found(await reads.ask(lookAt([guard, path]), limits)) ?? []
       const [guardNode, node] = [nodeOf(guarded), nodeOf(there)]
-      if (guardNode === undefined || node?.stat.czxid !== token) return count > 1 ? false : MOVED
+      if (guardNode === undefined) {
+        await furniture.make([], limits)
+        return MOVED
+      }
+      if (node?.stat.czxid !== token) return count > 1 ? false : MOVED
       const parts = [check(guard, guardNode.stat.version), part(path, node)]
       const outcome = await transact(reads.client, parts, limits)
       return outcome.done ? true : MOVED

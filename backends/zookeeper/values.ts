@@ -2,13 +2,12 @@
 import { compareKeys, type Entry, makeEntry, versionOf } from '../../spi/index.ts'
 import type { ReadCall, ScanPage, ScanRange } from '../shared/driver.ts'
 import { type Layout, unescape } from './layout.ts'
+import { LookSize } from './look-size.ts'
 import { getChildren, getData, type Node } from './protocol/operations.ts'
 import { found, lookAt, nodeOf, type Reads } from './reads.ts'
 
 /** A page ends when it has so many bytes of values, but has one entry at least. */
 const PAGE_BYTES = 4 << 20
-/** So many znodes are looked at in one request. */
-const LOOKS = 100
 
 export class Values {
   readonly #layout: Layout
@@ -36,7 +35,8 @@ export class Values {
     const children = found(await this.#reads.read(getChildren(this.#layout.value(root)), call))?.names ?? []
     const entries: Entry[] = []
     let bytes = 0
-    for await (const entry of this.#below(root, children, range, call)) {
+    const size = new LookSize()
+    for await (const entry of this.#below(root, children, range, size, call)) {
       if (entries.length === range.limit || (entries.length > 0 && bytes >= PAGE_BYTES)) {
         return { entries, more: true, at: undefined }
       }
@@ -47,32 +47,37 @@ export class Values {
   }
 
   /** All below a key, also what is the value of its children, in the order of the keys. */
-  async *#below(key: string, names: readonly string[], range: ScanRange, call: ReadCall): AsyncGenerator<Entry> {
+  async *#below(
+    key: string,
+    names: readonly string[],
+    range: ScanRange,
+    size: LookSize,
+    call: ReadCall,
+  ): AsyncGenerator<Entry> {
     const stops = stopsOf(key, names, range)
-    // a child's value comes before all that is below it, though not right before it
-    const parents = new Set<string>()
-    const size = Math.min(LOOKS, range.limit + 1)
-    for (let at = 0; at < stops.length; at += size) {
-      const batch = stops.slice(at, at + size)
-      const nodes = await this.#look(batch, call)
+    for (let at = 0; at < stops.length; ) {
+      const batch = stops.slice(at, at + Math.min(size.next, range.limit + 1))
+      at += batch.length
+      const nodes = await this.#look(batch, size, call)
       for (const stop of batch) {
         const node = nodes.get(stop.key)
         if (!stop.below) {
           const entry = this.entry(stop.key, node)
           if (entry !== undefined) yield entry
-        } else if ((node?.stat.children ?? 0) > 0) parents.add(stop.key)
-        if (stop.below && parents.has(stop.key)) {
+        } else if ((node?.stat.children ?? 0) > 0) {
           const answer = await this.#reads.ask(getChildren(this.#layout.value(stop.key)), call)
-          yield* this.#below(stop.key, found(answer)?.names ?? [], range, call)
+          yield* this.#below(stop.key, found(answer)?.names ?? [], range, size, call)
         }
       }
     }
   }
 
-  async #look(stops: readonly Stop[], call: ReadCall): Promise<ReadonlyMap<string, Node | undefined>> {
+  async #look(stops: readonly Stop[], size: LookSize, call: ReadCall): Promise<ReadonlyMap<string, Node | undefined>> {
     const keys = [...new Set(stops.map(({ key }) => key))]
     const seen = found(await this.#reads.ask(lookAt(keys.map((key) => this.#layout.value(key))), call)) ?? []
-    return new Map(keys.map((key, index) => [key, nodeOf(seen[index])]))
+    const nodes = seen.map(nodeOf)
+    size.saw(nodes.map((node) => node?.data?.length ?? 0))
+    return new Map(keys.map((key, index) => [key, nodes[index]]))
   }
 }
 

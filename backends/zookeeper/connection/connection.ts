@@ -39,7 +39,7 @@ const LAST_XID = 0x7fff_ffff
 /** Looks at the time, in parts of the silence. */
 const LOOKS = 8
 /** A sign of life is asked for after so many of them without a request. */
-const IDLE_LOOKS = 2
+const IDLE_LOOKS = 4
 
 export class Connection {
   readonly endpoint: string
