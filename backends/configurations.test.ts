@@ -52,6 +52,20 @@ describe('what is wrong between properties', () => {
     ])
   })
 
+  it('is that who we are is told to ZooKeeper by half', async () => {
+    const problems = await problemsOf('zookeeper', {
+      'plugin.zookeeper.connect': 'a:1/kafka',
+      'plugin.zookeeper.username': 'broker',
+      'plugin.zookeeper.tls.key.file': 'absent.pem',
+    })
+    expect(problems?.map((problem) => problem.replace(/:.*/, ''))).to.deep.equal([
+      'plugin.zookeeper.username and plugin.zookeeper.password must be given together',
+      'plugin.zookeeper.tls.key.file cannot be read',
+      'plugin.zookeeper.tls.cert.file and plugin.zookeeper.tls.key.file must be given together',
+      'plugin.zookeeper.tls must be true for the other properties of TLS to mean anything',
+    ])
+  })
+
   it('is told at startup too, by who is started without the loader', async () => {
     const config = { 'plugin.etcd.endpoints': 'a:1', 'plugin.etcd.password': 'geheim' }
     const error: unknown = await new EtcdPluginLocator().startup('', { config }).catch((reason: unknown) => reason)

@@ -4,8 +4,14 @@ import { configTable } from '../spi/index.ts'
 import { EtcdPluginLocator } from './etcd/index.ts'
 import { KetaPluginLocator } from './keta/index.ts'
 import { MemoryPluginLocator } from './memory/index.ts'
+import { ZooKeeperPluginLocator } from './zookeeper/index.ts'
 
-const LOCATORS = { etcd: EtcdPluginLocator, keta: KetaPluginLocator, memory: MemoryPluginLocator }
+const LOCATORS = {
+  etcd: EtcdPluginLocator,
+  keta: KetaPluginLocator,
+  memory: MemoryPluginLocator,
+  zookeeper: ZooKeeperPluginLocator,
+}
 const TABLE = /^\| Property \| Type \| Default \| Meaning \|\n(\|.*\n)*/m
 
 describe('the READMEs of the backends', () => {

@@ -1,5 +1,6 @@
 /** The server.properties of one broker of a test cluster; every node is broker and controller. */
-import { scramMechanisms, securityProperties, type KafkaSecurity, type ServerTls } from './kafka-security.ts'
+import type { ServerTls } from './certificates.ts'
+import { scramMechanisms, securityProperties, type KafkaSecurity } from './kafka-security.ts'
 
 /** One node: its number from 1, and its listeners' ports on 127.0.0.1. */
 export interface KafkaNode {

@@ -1,14 +1,8 @@
 /** How the client listener of a test broker is secured. The brokers speak plaintext among themselves. */
+import type { ServerTls } from './certificates.ts'
 
 /** sasl_scram takes SCRAM-SHA-256 and -512, sasl_ssl also PLAIN. */
 export type KafkaSecurity = 'plaintext' | 'sasl_plain' | 'sasl_scram' | 'ssl' | 'sasl_ssl'
-
-/** Files in PEM. */
-export interface ServerTls {
-  readonly caFile: string
-  /** Private key and certificate. */
-  readonly keyStoreFile: string
-}
 
 const SCRAM = ['SCRAM-SHA-256', 'SCRAM-SHA-512']
 const PROTOCOLS: Readonly<Record<KafkaSecurity, string>> = {

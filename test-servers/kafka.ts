@@ -4,9 +4,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { makeCertificates, type ClientTls } from './certificates.ts'
 import { ensureArchive, type JavaInstallation } from './java-installation.ts'
 import { startBroker } from './kafka-broker.ts'
-import { makeCertificates, type ClientTls } from './kafka-certificates.ts'
 import { installKafka, kafkaRelease, type KafkaVersion } from './kafka-installation.ts'
 import type { BrokerSettings, KafkaNode } from './kafka-properties.ts'
 import { knownBrokers } from './kafka-ready.ts'
@@ -51,7 +51,7 @@ export interface KafkaCluster {
   readonly bootstrapServers: string
   /** Of each broker, 'host:port,…': plaintext, past all proxies and security, for tests that look from behind. */
   readonly internalServers: string
-  /** With 'ssl' and 'sasl_ssl'. */
+  /** With 'ssl' and 'sasl_ssl'. Brokers ask for a certificate with listener.name.client.ssl.client.auth=required. */
   readonly tls: ClientTls | undefined
   /**
    * Resolves when every broker that runs knows just those that run to be alive: after a kill, when its partitions have

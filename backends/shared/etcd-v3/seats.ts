@@ -7,7 +7,7 @@ import { equals } from './compare.ts'
 import type { Layout } from './layout.ts'
 import { leaseOf } from './leases.ts'
 import type { Reader } from './reader.ts'
-import { decodeHolder, encodeHolder } from './records.ts'
+import { decodeHolder, encodeHolder } from '../records.ts'
 
 export class Seats implements SeatStore {
   readonly #cluster: Cluster

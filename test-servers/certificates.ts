@@ -1,15 +1,21 @@
-/** A certificate authority of a test cluster, and what it signed for the brokers and for a client. */
+/** A certificate authority of a test cluster, and what it signed for the servers and for a client. */
 import { execFile } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { missing } from './java-installation.ts'
-import type { ServerTls } from './kafka-security.ts'
+
+/** Files in PEM. */
+export interface ServerTls {
+  readonly caFile: string
+  /** Private key and certificate. */
+  readonly keyStoreFile: string
+}
 
 /** Files in PEM for a client. */
 export interface ClientTls {
   readonly caFile: string
-  /** Brokers ask for it only if a property says so: listener.name.client.ssl.client.auth=required. */
+  /** Servers ask for it only if they are told to. */
   readonly certFile: string
   readonly keyFile: string
 }
@@ -24,10 +30,10 @@ export async function makeCertificates(directory: string): Promise<{ server: Ser
   const caFile = file('ca.pem')
   const subject = ['-subj', '/CN=test authority']
   await openssl('req', '-x509', ...NEW_KEY, ...subject, '-days', DAYS, '-keyout', file('ca-key.pem'), '-out', caFile)
-  await sign(directory, 'broker', 'subjectAltName=IP:127.0.0.1,DNS:localhost')
+  await sign(directory, 'server', 'subjectAltName=IP:127.0.0.1,DNS:localhost')
   await sign(directory, 'client', 'extendedKeyUsage=clientAuth')
-  const keyStoreFile = file('broker.pem')
-  const parts = ['broker-key.pem', 'broker-cert.pem'].map((name) => readFileSync(file(name), 'utf8'))
+  const keyStoreFile = file('server.pem')
+  const parts = ['server-key.pem', 'server-cert.pem'].map((name) => readFileSync(file(name), 'utf8'))
   writeFileSync(keyStoreFile, parts.join(''), { mode: 0o600 })
   return {
     server: { caFile, keyStoreFile },
@@ -50,6 +56,6 @@ async function openssl(...options: readonly string[]): Promise<void> {
   try {
     await run('openssl', options)
   } catch (error) {
-    throw missing('openssl', `openssl is not installed, so a Kafka with TLS can't be started`, error)
+    throw missing('openssl', `openssl is not installed, so a server with TLS can't be started`, error)
   }
 }

@@ -2,8 +2,8 @@
  * What stands in the key of a seat: JSON, so that an operator can read it. Data that are text stand there as text,
  * others in base64.
  */
-import { CoordinationError, toText } from '../../../spi/index.ts'
-import type { Holder } from '../driver.ts'
+import { CoordinationError, toText } from '../../spi/index.ts'
+import type { Holder } from './driver.ts'
 
 interface SeatRecord {
   readonly id: string

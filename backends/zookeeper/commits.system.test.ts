@@ -1,0 +1,203 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { expect } from 'chai'
+import type { Entry } from '../../spi/index.ts'
+import type { Seat } from '../shared/driver.ts'
+import { call, commitOf, failureOf, reading, write } from '../shared/etcd-v3/opened.fixture.ts'
+import { holder, persistent, removal, Stage } from './stage.fixture.ts'
+
+const SEAT: Seat = { kind: 'leader', service: 'controller' }
+
+describe('commits in a real ZooKeeper', function () {
+  this.timeout(30_000)
+  const stage = new Stage()
+  stage.prepare()
+
+  it('write, remove and compare in one step', async () => {
+    const id = await stage.session()
+    const first = await stage.driver.commit(commitOf(id, 1, write('/a', '1'), write('/b', '1')), call())
+    if (!first.committed) throw new Error('refused')
+    const [a, b] = ['/a', '/b'].map((key) => first.versions.get(key))
+    if (a === undefined || b === undefined) throw new Error('no versions')
+    const second = await stage.driver.commit(
+      commitOf(
+        id,
+        2,
+        { key: '/a', expect: a, become: 'absent' },
+        { key: '/b', expect: b, become: 'unchanged' },
+        removal('/c'),
+        write('/d', '2', 'absent'),
+      ),
+      call(),
+    )
+    if (!second.committed) throw new Error('refused')
+    expect([...second.versions.keys()]).to.deep.equal(['/d'])
+    const page = await stage.driver.scan({ from: '/', to: '0', limit: 9, keysOnly: false, at: undefined }, reading())
+    expect(page.entries.map(({ key, text, version }) => [key, text, version])).to.deep.equal([
+      ['/b', '1', b],
+      ['/d', '2', second.versions.get('/d')],
+    ])
+  })
+
+  it('that are refused change nothing and show what stood in the way', async () => {
+    const id = await stage.session()
+    await stage.driver.commit(commitOf(id, 1, write('/a', '1')), call())
+    const outcome = await stage.driver.commit(commitOf(id, 2, write('/a', '2', 'absent'), write('/b', '2')), call())
+    if (outcome.committed) throw new Error('committed')
+    expect(outcome.found.get('/a')?.text).to.equal('1')
+    expect([...outcome.found.keys()]).to.deep.equal(['/a', '/b'])
+    expect(await stage.driver.read('/b', reading())).to.equal(undefined)
+    // the slot goes on behind a refusal
+    expect(
+      await stage.driver.commit(commitOf(id, { number: 3, after: 1 }, write('/a', '3', 'present')), call()),
+    ).to.include({ committed: true })
+  })
+
+  it('are fenced by the present token of the service, and by no other number', async () => {
+    const id = await stage.session()
+    const { token } = await stage.driver.takeSeat(SEAT, holder('a', id), call())
+    let number = 0
+    const fenced = (fence: { service: string; token: bigint }) => {
+      number++
+      // only the first takes place
+      const place = { number, after: Math.min(1, number - 1) }
+      return stage.driver.commit({ ...commitOf(id, place, write('/a', String(number))), fence }, call())
+    }
+    expect(await fenced({ service: 'controller', token })).to.include({ committed: true })
+    for (const wrong of [token - 1n, token + 1n, 0n, -1n, 2n ** 64n]) {
+      expect(await fenced({ service: 'controller', token: wrong })).to.include({ committed: false, token })
+    }
+    for (const wrong of [0n, -1n, token]) {
+      const outcome = await fenced({ service: 'nobody leads it', token: wrong })
+      expect(outcome).to.include({ committed: false, token: undefined })
+    }
+    expect((await stage.driver.read('/a', reading()))?.text).to.equal('1')
+  })
+
+  it('with a version that another incarnation of the znode had are refused (ABA)', async () => {
+    const id = await stage.session()
+    const first = await stage.driver.commit(commitOf(id, 1, write('/a', '1')), call())
+    if (!first.committed) throw new Error('refused')
+    await stage.driver.commit(commitOf(id, 2, removal('/a')), call())
+    await stage.driver.commit(commitOf(id, 3, write('/a', '2')), call())
+    const old = first.versions.get('/a')
+    if (old === undefined) throw new Error('no version')
+    const stale = stage.driver.commit(commitOf(id, { number: 4, after: 3 }, write('/a', 'x', old)), call())
+    expect(await stale).to.include({ committed: false })
+    // what no znode's version shows: it is created anew between looking and writing, by somebody who is as fast
+    const { link, far } = await stage.apart()
+    const other = await stage.session(far)
+    const present = await stage.driver.read('/a', reading())
+    if (present === undefined) throw new Error('it is not there')
+    link.holdReplies()
+    const slow = far.commit(commitOf(other, 1, write('/a', 'x', present.version)), call(5000))
+    await stage.driver.commit(commitOf(id, { number: 5, after: 3 }, removal('/a')), call())
+    await stage.driver.commit(commitOf(id, 6, write('/a', '3')), call())
+    link.heal()
+    expect(await slow.catch(() => ({ committed: 'lost' }))).to.not.include({ committed: true })
+    expect((await stage.driver.read('/a', reading()))?.text).to.equal('3')
+    await link.close()
+  })
+
+  it('never take the version of another store for one of theirs', async () => {
+    const id = await stage.session()
+    let number = 0
+    for (const version of ['0', '-1', '', 'a', '1.5', '99999999999999999999']) {
+      number++
+      const change = write('/absent', 'x', version as Entry['version'])
+      expect(await stage.driver.commit(commitOf(id, { number, after: 0 }, change), call())).to.include({
+        committed: false,
+      })
+    }
+  })
+
+  it('are refused for sessions that are over', async () => {
+    const id = await stage.session()
+    await stage.driver.commit(commitOf(id, 1, write('/a', '1')), call())
+    await stage.driver.endSession(id, call())
+    const error = await failureOf(stage.driver.commit(commitOf(id, 2, write('/a', '2')), call()))
+    expect(error).to.include({ code: 'SESSION_LOST', effect: 'none' })
+  })
+
+  it('that are too large are refused, and the connection goes on', async () => {
+    const id = await stage.session()
+    const change = { key: '/a', expect: 'anything', become: new Uint8Array(2 << 20) } as const
+    const error = await failureOf(stage.driver.commit(commitOf(id, 1, change), call()))
+    expect(error).to.include({ code: 'TOO_LARGE', effect: 'none' })
+    const largest = { ...change, become: new Uint8Array(stage.driver.capabilities.limits.maxValueBytes) }
+    expect(await stage.driver.commit(commitOf(id, { number: 2, after: 0 }, largest), call())).to.include({
+      committed: true,
+    })
+    // as near to the limit of a request as it gets
+    const nearly = { ...change, key: '/b', become: new Uint8Array(0xfffff - 1024 - 400) }
+    expect(await stage.driver.commit(commitOf(id, { number: 3, after: 2 }, nearly), call())).to.include({
+      committed: true,
+    })
+  })
+
+  it('of as many operations as is promised are taken, on the longest keys', async () => {
+    const id = await stage.session()
+    const { token } = await stage.driver.takeSeat(SEAT, holder('a', id), call())
+    const { transactions } = stage.driver.capabilities
+    const count = transactions === false ? 0 : transactions.maxOps
+    const changes = Array.from({ length: count }, (_, index) => write(`/${index}/${'k'.repeat(1000)}`, 'x', 'absent'))
+    const commit = { ...commitOf(id, 1, ...changes), fence: { service: 'controller', token } }
+    expect(await stage.driver.commit(commit, call())).to.include({ committed: true })
+  })
+
+  it('whose reply was lost are found out about, at whatever moment it was', async () => {
+    const { link, far } = await stage.apart()
+    const found = new Set<string>()
+    for (let round = 0; round < 24; round++) {
+      const id = await stage.session(far)
+      const key = `/lost/${round}`
+      const commit = commitOf(id, 1, write(key, '1'))
+      const lost = far.commit(commit, call()).then(
+        () => undefined,
+        (error: unknown) => error,
+      )
+      await delay(round / 6)
+      link.holdReplies()
+      await Promise.race([lost, delay(30)])
+      link.resetAll()
+      link.heal()
+      await lost
+      const outcome = await persistent(() => far.outcomeOf(commit, call()))
+      const entry = await stage.driver.read(key, reading())
+      if (outcome === 'never') expect(entry).to.equal(undefined)
+      else expect(outcome.committed && outcome.versions.get(key)).to.equal(entry?.version)
+      found.add(outcome === 'never' ? 'never' : 'committed')
+      await persistent(() => far.endSession(id, call()))
+    }
+    expect([...found]).to.include('committed')
+    await link.close()
+  })
+
+  it('that were declared to have no effect can have none any more', async () => {
+    const id = await stage.session()
+    const commit = commitOf(id, 1, write('/a', '1'))
+    expect(await stage.driver.outcomeOf(commit, call())).to.equal('never')
+    expect(await stage.driver.outcomeOf(commit, call())).to.equal('never')
+    expect(await failureOf(stage.driver.commit(commit, call()))).to.include({ effect: 'none' })
+    expect(await stage.driver.read('/a', reading())).to.equal(undefined)
+  })
+
+  it('whose session is over cannot be found out about any more', async () => {
+    const id = await stage.session()
+    const commit = commitOf(id, 1, write('/a', '1'))
+    await stage.driver.commit(commit, call())
+    await stage.driver.endSession(id, call())
+    expect(await failureOf(stage.driver.outcomeOf(commit, call()))).to.include({
+      code: 'SESSION_LOST',
+      effect: 'unknown',
+    })
+  })
+
+  it('leave one mark for each slot, and none when the session is over', async () => {
+    const id = await stage.session()
+    const marks = () => stage.seen((visitor) => visitor.children(`${stage.layout.root}/write`))
+    for (const number of [1, 2, 3]) await stage.driver.commit(commitOf(id, number, write('/a', 'x')), call())
+    expect(await marks()).to.deep.equal([`${id}-0`])
+    await stage.driver.endSession(id, call())
+    expect(await marks()).to.deep.equal([])
+  })
+})

@@ -1,0 +1,217 @@
+/** The driver of a ZooKeeper ensemble: what each part of the port is made of, and how they are put together. */
+import type { Capabilities, Entry, FencingToken, PluginContext } from '../../spi/index.ts'
+import type {
+  Call,
+  Commit,
+  CommitOutcome,
+  Follow,
+  FollowSink,
+  Holder,
+  ReadCall,
+  ScanPage,
+  ScanRange,
+  Seat,
+  Seated,
+  SessionGrant,
+  StoreDriver,
+} from '../shared/driver.ts'
+import { Changes } from './changes.ts'
+import { Commits } from './commits.ts'
+import { type ClientSettings, ZkClient } from './connection/client.ts'
+import { BACKEND } from './connection/errors.ts'
+import { Furniture } from './furniture.ts'
+import { Layout } from './layout.ts'
+import { CREATOR_ONLY, OPEN } from './protocol/multi.ts'
+import { agree, Newest, Reads } from './reads.ts'
+import { Seats } from './seats.ts'
+import { Sessions } from './sessions.ts'
+import { Values } from './values.ts'
+import { Watches } from './watches.ts'
+
+export interface ZooKeeperDriverOptions extends Omit<ClientSettings, 'context'> {
+  readonly context: PluginContext
+  /** Empty, or with a slash at its beginning and none at its end. */
+  readonly chroot: string
+  /** undefined: half of the shortest session, as servers have it by default. Milliseconds. */
+  readonly tickMs: number | undefined
+}
+
+/** A multi may be of any number, within 1 MiB; this many take no server long. */
+const MAX_OPS = 100
+const MAX_VALUE_BYTES = 512 << 10
+const MAX_KEY_BYTES = 1024
+/** From a commit to a listener when nothing is overloaded. */
+const MAX_LAG_MS = 1000
+/** Saying farewell is a courtesy to the servers. Milliseconds. */
+const FAREWELL_MS = 1000
+
+/**
+ * Connects, makes what every cluster has, and asks for the shortest session that is granted.
+ * @throws CoordinationError CONNECTION, TIMEOUT, AUTHENTICATION, AUTHORIZATION
+ */
+export async function openZooKeeperDriver(options: ZooKeeperDriverOptions, call: Call): Promise<StoreDriver> {
+  const newest = new Newest()
+  const { context } = options
+  const main = new ZkClient({
+    ...options,
+    timeoutMs: Math.ceil(context.sessionTimeoutMs),
+    patienceMs: context.sessionTimeoutMs,
+    reopens: true,
+    saw: newest.saw,
+  })
+  main.start()
+  try {
+    const layout = new Layout(options.chroot, context.clusterId)
+    const furniture = new Furniture(main, layout, options.digest === undefined ? OPEN : CREATOR_ONLY)
+    await furniture.make([], call)
+    const minTtlMs = await shortestTtlMs(options, layout.root, call)
+    return new ZooKeeperDriver(options, main, { newest, layout, furniture, minTtlMs })
+  } catch (error) {
+    await farewell(main)
+    throw error
+  }
+}
+
+async function shortestTtlMs(settings: ZooKeeperDriverOptions, root: string, call: Call): Promise<number> {
+  const patienceMs = settings.context.sessionTimeoutMs
+  const probe = new ZkClient({ ...settings, timeoutMs: 1, patienceMs, reopens: false, saw: () => undefined })
+  probe.start()
+  try {
+    await agree(probe, root, call)
+    return probe.timeoutMs
+  } finally {
+    await farewell(probe)
+  }
+}
+
+async function farewell(client: ZkClient): Promise<void> {
+  const call = { signal: new AbortController().signal, timeoutMs: FAREWELL_MS }
+  await client.close(call).catch(() => undefined)
+  client.destroy()
+}
+
+interface Parts {
+  readonly newest: Newest
+  readonly layout: Layout
+  readonly furniture: Furniture
+  readonly minTtlMs: number
+}
+
+class ZooKeeperDriver implements StoreDriver {
+  readonly capabilities: Capabilities
+  readonly #main: ZkClient
+  readonly #sessions: Sessions
+  readonly #seats: Seats
+  readonly #values: Values
+  readonly #commits: Commits
+  readonly #watches: Watches
+  readonly #changes: Changes
+
+  constructor(options: ZooKeeperDriverOptions, main: ZkClient, parts: Parts) {
+    const { context, tickMs } = options
+    const { newest, layout, furniture, minTtlMs } = parts
+    this.capabilities = capabilitiesOf(minTtlMs)
+    this.#main = main
+    const reads = new Reads(main, layout.root, newest, context)
+    const sessions = new Sessions({ settings: options, root: layout.root, newest, tickMs: tickMs ?? minTtlMs / 2 })
+    this.#sessions = sessions
+    this.#seats = new Seats({ pace: context, layout, sessions, reads, furniture })
+    this.#values = new Values(layout, reads)
+    this.#commits = new Commits({ pace: context, layout, sessions, values: this.#values, furniture })
+    this.#watches = new Watches(main, context.sessionTimeoutMs)
+    this.#changes = new Changes({
+      context,
+      layout,
+      reads,
+      watches: this.#watches,
+      values: this.#values,
+      seats: this.#seats,
+    })
+  }
+
+  async close(): Promise<void> {
+    const call = { signal: new AbortController().signal, timeoutMs: FAREWELL_MS }
+    await Promise.all([this.#sessions.close(call), farewell(this.#main)])
+    this.#watches.breakAll()
+  }
+
+  openSession(ttlMs: number, call: Call): Promise<SessionGrant> {
+    return this.#sessions.openSession(ttlMs, call)
+  }
+
+  renewSession(id: string, call: Call): Promise<SessionGrant | undefined> {
+    return this.#sessions.renewSession(id, call)
+  }
+
+  endSession(id: string, call: Call): Promise<void> {
+    return this.#sessions.endSession(id, call)
+  }
+
+  takeSeat(seat: Seat, holder: Holder, call: Call): Promise<Seated> {
+    return this.#seats.takeSeat(seat, holder, call)
+  }
+
+  amendSeat(seat: Seat, token: FencingToken, data: Uint8Array, call: Call): Promise<boolean> {
+    return this.#seats.amendSeat(seat, token, data, call)
+  }
+
+  emptySeat(seat: Seat, token: FencingToken, call: Call): Promise<void> {
+    return this.#seats.emptySeat(seat, token, call)
+  }
+
+  readSeat(seat: Seat, call: ReadCall): Promise<Seated | undefined> {
+    return this.#seats.readSeat(seat, call)
+  }
+
+  readGroup(group: string, call: ReadCall): Promise<ReadonlyMap<string, Seated>> {
+    return this.#seats.readGroup(group, call)
+  }
+
+  read(key: string, call: ReadCall): Promise<Entry | undefined> {
+    return this.#values.read(key, call)
+  }
+
+  scan(range: ScanRange, call: ReadCall): Promise<ScanPage> {
+    return this.#values.scan(range, call)
+  }
+
+  commit(commit: Commit, call: Call): Promise<CommitOutcome> {
+    return this.#commits.commit(commit, call)
+  }
+
+  outcomeOf(commit: Commit, call: Call): Promise<CommitOutcome | 'never'> {
+    return this.#commits.outcomeOf(commit, call)
+  }
+
+  followKey(key: string, sink: FollowSink<Entry>): Follow {
+    return this.#changes.followKey(key, sink)
+  }
+
+  followNamespace(namespace: string, sink: FollowSink<Entry>): Follow {
+    return this.#changes.followNamespace(namespace, sink)
+  }
+
+  followLeader(service: string, sink: FollowSink<Seated>): Follow {
+    return this.#changes.followLeader(service, sink)
+  }
+
+  followGroup(group: string, sink: FollowSink<Seated>): Follow {
+    return this.#changes.followGroup(group, sink)
+  }
+}
+
+function capabilitiesOf(minTtlMs: number): Capabilities {
+  return {
+    backend: BACKEND,
+    persistent: true,
+    multiProcess: true,
+    linearizableReads: true,
+    atomicFencing: true,
+    snapshotScan: false,
+    transactions: { maxOps: MAX_OPS },
+    notifications: { mode: 'push', maxLagMs: MAX_LAG_MS },
+    // what a session may end too early by shows in each grant; see Proofs
+    session: { minTtlMs, granularityMs: 0 },
+    limits: { maxKeyBytes: MAX_KEY_BYTES, maxValueBytes: MAX_VALUE_BYTES },
+  }
+}
