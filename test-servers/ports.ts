@@ -7,20 +7,22 @@ const HOST = '127.0.0.1'
 const LOWEST = 12_000
 const HIGHEST = 30_000
 
-export async function freePort(): Promise<number> {
+/** @param hosts addresses of this machine: the port is free on every one of them */
+export async function freePort(hosts: readonly string[] = [HOST]): Promise<number> {
   for (;;) {
     const port = randomInt(LOWEST, HIGHEST)
-    if (await canListen(port)) return port
+    const free = await Promise.all(hosts.map((host) => canListen(host, port)))
+    if (free.every(Boolean)) return port
   }
 }
 
-function canListen(port: number): Promise<boolean> {
+function canListen(host: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer()
     server.once('error', () => {
       resolve(false)
     })
-    server.listen(port, HOST, () => {
+    server.listen(port, host, () => {
       server.close(() => {
         resolve(true)
       })

@@ -1,0 +1,158 @@
+/** Real Cassandra clusters for tests and benches: one node or three. */
+import { randomUUID } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Client } from 'cassandra-driver'
+import type { CassandraNode, NodeSettings } from './cassandra-configuration.ts'
+import { CASSANDRA } from './cassandra-installation.ts'
+import { startNode } from './cassandra-node.ts'
+import { clientOf, schemaVersions } from './cassandra-ready.ts'
+import { ensureArchive, installJars, type JavaInstallation } from './java-installation.ts'
+import { freePort } from './ports.ts'
+import { isRunning, startTogether, stopAll } from './server-group.ts'
+import type { TestServer } from './server.ts'
+
+export interface CassandraOptions {
+  /** Default 1. Three are at 127.0.0.1, .2 and .3, at the same port: clients take all nodes of a cluster to be. */
+  readonly nodes?: 1 | 3
+  /** true: clients log in, at first as `SUPERUSER`, and do what their role may. Default false. */
+  readonly accessControl?: boolean
+  /** Further entries of every node's cassandra.yaml; they win over all others. */
+  readonly settings?: Readonly<Record<string, unknown>>
+  /** Of each node. Default 256. */
+  readonly heapMb?: number
+}
+
+export interface CassandraCluster {
+  /** A node that is started again is ready when it answers clients: the others may still take it for dead. */
+  readonly nodes: readonly TestServer[]
+  /**
+   * Resolves when all nodes that run know each other to be alive, and have one schema. A paused node runs, but does not
+   * answer. @throws after 60 s
+   */
+  ready(): Promise<void>
+  /** Kills all nodes and removes their data. May be called twice. */
+  stop(): Promise<void>
+}
+
+/** The role that a cluster with access control has at first. */
+export const SUPERUSER = { username: 'cassandra', password: 'cassandra' }
+
+const HEAP_MB = 256
+const READY_MS = 60_000
+/** Java writes its archive when it ends, which takes some seconds. */
+const ARCHIVE_MS = 60_000
+let installation: Promise<JavaInstallation> | undefined
+
+/**
+ * Fetches Cassandra, or finds it fetched by an earlier run, and records its classes so that nodes start quickly.
+ * The first time takes up to two minutes.
+ * @throws MissingToolchainError without Java 17 or later, or without Maven
+ */
+export function ensureCassandra(): Promise<JavaInstallation> {
+  if (installation) return installation
+  const installed = installWithArchive()
+  installation = installed
+  installed.catch(() => (installation = undefined))
+  return installed
+}
+
+/**
+ * A fresh cluster, ready.
+ * @throws MissingToolchainError as ensureCassandra
+ */
+export async function startCassandra(options: CassandraOptions = {}): Promise<CassandraCluster> {
+  const installed = await ensureCassandra()
+  const java = [`-XX:SharedArchiveFile=${installed.archive}`]
+  return startCluster(installed, options, java, 0)
+}
+
+async function startCluster(
+  installed: JavaInstallation,
+  { nodes: count = 1, accessControl = false, settings = {}, heapMb = HEAP_MB }: CassandraOptions,
+  java: readonly string[],
+  stopGrace: number,
+): Promise<CassandraCluster> {
+  const plans = await planNodes(count)
+  const clusterName = `test ${randomUUID()}`
+  const start = (node: CassandraNode): Promise<TestServer> => {
+    const nodeSettings: NodeSettings = { node, nodes: plans, clusterName, accessControl, settings }
+    return startNode({ installation: installed, settings: nodeSettings, heapMb, java, stopGrace })
+  }
+  const nodes = await startTogether(plans.map(start))
+  const ready = (): Promise<void> => allAgree(nodes, accessControl)
+  const stop = (): Promise<void> => stopAll(nodes)
+  try {
+    await ready()
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  return { nodes, ready, stop }
+}
+
+async function planNodes(count: number): Promise<readonly CassandraNode[]> {
+  const addresses = Array.from({ length: count }, (_, index) => `127.0.0.${index + 1}`)
+  const nativePort = await freePort(addresses)
+  let storagePort = nativePort
+  while (storagePort === nativePort) storagePort = await freePort(addresses)
+  return addresses.map((address, index) => ({ id: index + 1, address, nativePort, storagePort }))
+}
+
+async function allAgree(nodes: readonly TestServer[], accessControl: boolean): Promise<void> {
+  const deadline = performance.now() + READY_MS
+  for (;;) {
+    const doubt = await disagreement(nodes.filter(isRunning), accessControl)
+    if (doubt === undefined) return
+    if (performance.now() > deadline) throw new Error(`Cassandra is not ready after ${READY_MS} ms: ${doubt}`)
+    await delay(100)
+  }
+}
+
+/** What is not yet as it should be. */
+async function disagreement(running: readonly TestServer[], accessControl: boolean): Promise<string | undefined> {
+  const clients = running.map(({ endpoint }) => clientOf(endpoint, accessControl ? SUPERUSER : undefined))
+  const addresses = running.map(({ endpoint }) => endpoint.split(':')[0] ?? '')
+  try {
+    const views = await Promise.all(clients.map((client) => view(client, addresses)))
+    if (views.includes(undefined)) return 'the nodes have not found each other'
+    return new Set(views.flat()).size === 1 ? undefined : 'the nodes have different schemas'
+  } catch (error) {
+    return String(error)
+  } finally {
+    await Promise.all(clients.map((client) => client.shutdown()))
+  }
+}
+
+async function view(client: Client, addresses: readonly string[]): Promise<readonly string[] | undefined> {
+  await client.connect()
+  return schemaVersions(client, addresses)
+}
+
+async function installWithArchive(): Promise<JavaInstallation> {
+  const installed = await installJars(CASSANDRA)
+  await ensureArchive(CASSANDRA, installed, (file) => recordClasses(installed, file))
+  return installed
+}
+
+/** With one of each kind of statement, so that what they take is in the archive too. */
+async function recordClasses(installed: JavaInstallation, file: string): Promise<void> {
+  const cluster = await startCluster(installed, {}, [`-XX:ArchiveClassesAtExit=${file}`], ARCHIVE_MS)
+  try {
+    for (const { endpoint } of cluster.nodes) await useOnce(clientOf(endpoint, undefined))
+  } finally {
+    await cluster.stop()
+  }
+}
+
+async function useOnce(client: Client): Promise<void> {
+  try {
+    const replication = `{'class': 'SimpleStrategy', 'replication_factor': 1}`
+    await client.execute(`CREATE KEYSPACE records WITH replication = ${replication}`)
+    await client.execute('CREATE TABLE records.one (id text PRIMARY KEY, version bigint)')
+    await client.execute(`INSERT INTO records.one (id, version) VALUES ('a', 1) IF NOT EXISTS`)
+    await client.execute(`UPDATE records.one SET version = 2 WHERE id = 'a' IF version = 1`)
+    await client.execute('SELECT version FROM records.one')
+  } finally {
+    await client.shutdown()
+  }
+}
