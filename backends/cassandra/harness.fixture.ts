@@ -1,0 +1,64 @@
+/** Real Cassandra for the conformance suite: one node, three nodes, and one with access control. */
+import type { BackendHarness } from '../../conformance/harness.ts'
+import { type CassandraCluster, startCassandra } from '../../test-servers/cassandra.ts'
+import { type Admin, adminOf } from './admin.fixture.ts'
+import { Drivers, propertiesOf } from './opened.fixture.ts'
+import { PROMISES, SESSION_TTL_MS } from './promises.fixture.ts'
+
+export type StartedHarness = BackendHarness & AsyncDisposable
+
+type Properties = Readonly<Record<string, string>>
+
+const LOCATOR = `${new URL('./index.ts', import.meta.url).href}#CassandraPluginLocator`
+/** Observers look every eighth of T or so, count a hundredth more than T, and then end the session in three steps. */
+const EXPIRY_LAG_MS = 900
+
+const ELSEWHERE = { E8a: 'cassandra (access control) runs it', E8b: 'cassandra (access control) runs it' }
+
+export function startCassandraHarness(): Promise<StartedHarness> {
+  return startHarness('cassandra', 1)
+}
+
+export function startCassandraClusterHarness(): Promise<StartedHarness> {
+  return startHarness('cassandra (3 nodes)', 3)
+}
+
+async function startHarness(name: string, count: 1 | 3): Promise<StartedHarness> {
+  const cluster = await startCassandra({ nodes: count })
+  const harness = await harnessOf(name, cluster, {})
+  return { ...harness, notRun: ELSEWHERE }
+}
+
+async function harnessOf(name: string, cluster: CassandraCluster, user: Properties): Promise<StartedHarness> {
+  const endpoints = cluster.nodes.map(({ endpoint }) => endpoint)
+  const properties = (reached: readonly string[]) => ({ ...propertiesOf(cluster, reached), ...user })
+  const admin = await withTables(cluster, properties(endpoints))
+  return {
+    name,
+    locator: LOCATOR,
+    endpoints,
+    properties,
+    expect: PROMISES,
+    sessionTtlMs: SESSION_TTL_MS,
+    expiryLagMs: EXPIRY_LAG_MS,
+    hooks: admin.hooks,
+    [Symbol.asyncDispose]: async () => {
+      await admin.close()
+      await cluster.stop()
+    },
+  }
+}
+
+/** Made once, by one client, before all others come. */
+async function withTables(cluster: CassandraCluster, properties: Properties): Promise<Admin> {
+  try {
+    const drivers = new Drivers()
+    await drivers.open(properties)
+    await drivers.close()
+    await cluster.ready()
+    return await adminOf(cluster, properties)
+  } catch (error) {
+    await cluster.stop()
+    throw error
+  }
+}

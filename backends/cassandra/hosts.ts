@@ -1,0 +1,107 @@
+/**
+ * Which server is asked. All clients of a cluster ask the same one, the first that has the data and can be reached: it
+ * lets conditional writes to one partition wait for each other, while several servers would get in each other's way and
+ * leave the clients without knowing what became of their writes. A server that did not answer is asked last for a while.
+ */
+import {
+  type Client,
+  type EmptyCallback,
+  type ExecutionOptions,
+  type Host,
+  type HostMap,
+  policies,
+  types,
+} from 'cassandra-driver'
+
+type PlanCallback = (error: Error, iterator: Iterator<Host>) => void
+
+export interface HostsOptions {
+  readonly keyspace: string
+  /** undefined: that of the server that answers first. */
+  readonly localDataCenter: string | undefined
+  /** How long a server that did not answer is asked last, milliseconds. */
+  readonly suspectMs: number
+  /** The time now, milliseconds. */
+  readonly now: () => number
+}
+
+export class SameHostFirst extends policies.loadBalancing.LoadBalancingPolicy {
+  readonly #options: HostsOptions
+  #client: Client | undefined
+  #hosts: HostMap | undefined
+  #center: string | undefined
+  /** By address: until when it is asked last. */
+  readonly #suspects = new Map<string, number>()
+
+  constructor(options: HostsOptions) {
+    super()
+    this.#options = options
+  }
+
+  override init(client: Client, hosts: HostMap, callback: EmptyCallback): void {
+    this.#client = client
+    this.#hosts = hosts
+    // the first is the one that the client has connected to
+    this.#center = this.#options.localDataCenter ?? hosts.values()[0]?.datacenter
+    ;(callback as () => void)()
+  }
+
+  override getDistance(host: Host): types.distance {
+    return host.datacenter === this.#center ? types.distance.local : types.distance.ignored
+  }
+
+  override newQueryPlan(_keyspace: string, options: ExecutionOptions | null, callback: PlanCallback): void {
+    const plan = orderHosts(this.#replicas(options), this.#local(), (host) => this.isSuspect(host.address))
+    ;(callback as unknown as (error: null, plan: Iterator<Host>) => void)(null, plan[Symbol.iterator]())
+  }
+
+  override getOptions(): Map<string, object> {
+    return new Map()
+  }
+
+  get localDataCenter(): string | undefined {
+    return this.#center
+  }
+
+  suspect(address: string): void {
+    this.#suspects.set(address, this.#options.now() + this.#options.suspectMs)
+  }
+
+  acquit(address: string): void {
+    this.#suspects.delete(address)
+  }
+
+  isSuspect(address: string): boolean {
+    return (this.#suspects.get(address) ?? -Infinity) > this.#options.now()
+  }
+
+  /** Whether any server did not answer lately. */
+  get hasSuspects(): boolean {
+    return [...this.#suspects.keys()].some((address) => this.isSuspect(address))
+  }
+
+  #local(): readonly Host[] {
+    return (this.#hosts?.values() ?? []).filter((host) => this.getDistance(host) === types.distance.local)
+  }
+
+  #replicas(options: ExecutionOptions | null): readonly Host[] {
+    const key = options?.getRoutingKey()
+    if (key === undefined || key === null || this.#client === undefined) return []
+    // of a routing key of several parts the library makes one
+    const token = Array.isArray(key) ? key[0] : key
+    return (token && this.#client.getReplicas(this.#options.keyspace, token)) ?? []
+  }
+}
+
+/** Replicas first, as they stand in the ring; then others by their address; those under suspicion last. */
+export function orderHosts<H extends { readonly address: string }>(
+  replicas: readonly H[],
+  local: readonly H[],
+  isSuspect: (host: H) => boolean,
+): readonly H[] {
+  const isLocal = new Set(local)
+  const first = replicas.filter((host) => isLocal.has(host))
+  const others = local.filter((host) => !first.includes(host)).sort((a, b) => (a.address < b.address ? -1 : 1))
+  const all = [...first, ...others]
+  return [...all.filter((host) => !isSuspect(host)), ...all.filter(isSuspect)]
+}
