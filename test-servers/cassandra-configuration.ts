@@ -56,6 +56,8 @@ export function cassandraYaml(settings: NodeSettings, dataDir: string): string {
     num_tokens: 1,
     initial_token: token(node, nodes.length),
     auto_bootstrap: false,
+    // one that is started without the others would wait for them for 10 s
+    block_for_peers_timeout_in_secs: 1,
     endpoint_snitch: 'SimpleSnitch',
     dynamic_snitch: false,
     data_file_directories: [join(dataDir, 'data')],

@@ -83,8 +83,6 @@ function quickStart(): readonly string[] {
     'memtable.row_overhead_size': '180',
     // the data need to outlive the process, not the machine
     skip_sync: 'true',
-    unsafesystem: 'true',
-    'test.flush_local_schema_changes': 'false',
     ring_delay_ms: '0',
     skip_wait_for_gossip_to_settle: '0',
     // tried again as often while nodes are missing

@@ -110,22 +110,29 @@ async function allAgree(nodes: readonly TestServer[], accessControl: boolean): P
 
 /** What is not yet as it should be. */
 async function disagreement(running: readonly TestServer[], accessControl: boolean): Promise<string | undefined> {
-  const clients = running.map(({ endpoint }) => clientOf(endpoint, accessControl ? SUPERUSER : undefined))
   const addresses = running.map(({ endpoint }) => endpoint.split(':')[0] ?? '')
-  try {
-    const views = await Promise.all(clients.map((client) => view(client, addresses)))
-    if (views.includes(undefined)) return 'the nodes have not found each other'
-    return new Set(views.flat()).size === 1 ? undefined : 'the nodes have different schemas'
-  } catch (error) {
-    return String(error)
-  } finally {
-    await Promise.all(clients.map((client) => client.shutdown()))
+  const views = await Promise.allSettled(running.map(({ endpoint }) => view(endpoint, addresses, accessControl)))
+  const versions = new Set<string>()
+  for (const each of views) {
+    if (each.status === 'rejected') return String(each.reason)
+    if (each.value === undefined) return 'the nodes have not found each other'
+    for (const version of each.value) versions.add(version)
   }
+  return versions.size === 1 ? undefined : 'the nodes have different schemas'
 }
 
-async function view(client: Client, addresses: readonly string[]): Promise<readonly string[] | undefined> {
-  await client.connect()
-  return schemaVersions(client, addresses)
+async function view(
+  endpoint: string,
+  addresses: readonly string[],
+  accessControl: boolean,
+): Promise<readonly string[] | undefined> {
+  const client = clientOf(endpoint, accessControl ? SUPERUSER : undefined)
+  try {
+    await client.connect()
+    return await schemaVersions(client, addresses)
+  } finally {
+    await client.shutdown()
+  }
 }
 
 async function installWithArchive(): Promise<JavaInstallation> {
