@@ -64,6 +64,8 @@ export function cassandraYaml(settings: NodeSettings, dataDir: string): string {
     commitlog_directory: join(dataDir, 'commitlog'),
     saved_caches_directory: join(dataDir, 'saved_caches'),
     hints_directory: join(dataDir, 'hints'),
+    // a killed node is known to be dead after 12 s, not after 18
+    phi_convict_threshold: 5,
     // the log is written before the answer, so that a killed node has all that it has acknowledged
     commitlog_sync: 'batch',
     hinted_handoff_enabled: false,

@@ -67,8 +67,8 @@ export function javaArguments(
     '-Dcassandra-foreground=yes',
     '-Dcassandra.available_processors=2',
     ...quickStart(),
-    // every node can tell who logs in, and `ready` asks all of them for what is there
-    `-Dcassandra.system_auth.default_rf=${nodes}`,
+    // every node can tell who logs in, and `ready` writes to all of them
+    ...['auth', 'traces'].map((keyspace) => `-Dcassandra.system_${keyspace}.default_rf=${nodes}`),
     ...['-cp', join(directory, 'libs', '*')],
   ]
 }
