@@ -60,6 +60,7 @@ describe('a real Cassandra as a test server', function () {
     await clusters[0]?.ready()
     await using(one, async (client) => {
       await insert(client, 'c')
+      await answered(() => letters(client))
       expect(await letters(client)).to.deep.equal(['a', 'b', 'c'])
     })
   })
@@ -124,6 +125,14 @@ async function letters(client: Client): Promise<readonly string[]> {
 
 function execute(client: Client, statement: string): Promise<types.ResultSet> {
   return client.execute(statement, [], { consistency: types.consistencies.quorum })
+}
+
+/** Reads wait for the answer of a node that was killed until it is taken for dead. */
+async function answered(read: () => Promise<unknown>): Promise<void> {
+  const deadline = performance.now() + 60_000
+  while ((await failure(read())) !== 'it worked') {
+    if (performance.now() > deadline) throw new Error('no answer after 60 s')
+  }
 }
 
 async function failure(outcome: Promise<unknown>): Promise<string> {

@@ -26,8 +26,8 @@ export interface CassandraCluster {
   /** A node that is started again is ready when it answers clients: the others may still take it for dead. */
   readonly nodes: readonly TestServer[]
   /**
-   * Resolves when all nodes that run know each other to be alive, and have one schema. A paused node runs, but does not
-   * answer. @throws after 60 s
+   * Resolves when all nodes that run know each other to be alive, and have one schema. They may go on to ask a node that
+   * was killed, and not get its answer, for another 12 s. A paused node runs, but does not answer. @throws after 60 s
    */
   ready(): Promise<void>
   /** Kills all nodes and removes their data. May be called twice. */
