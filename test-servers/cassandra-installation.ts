@@ -83,6 +83,8 @@ function quickStart(): readonly string[] {
     'memtable.row_overhead_size': '180',
     // the data need to outlive the process, not the machine
     skip_sync: 'true',
+    // what is thought of the pace of a node's signs of life before there are any
+    fd_initial_value_ms: '1000',
     ring_delay_ms: '0',
     skip_wait_for_gossip_to_settle: '0',
     // tried again as often while nodes are missing
