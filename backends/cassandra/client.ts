@@ -46,6 +46,57 @@ export function makeClient(settings: Settings, context: PluginContext, hosts: Sa
   return client
 }
 
+/** What the library keeps to itself. */
+interface Internals {
+  readonly controlConnection: {
+    _createConnection(contactPoint: string): Promise<Closable>
+    _refresh(): Promise<void>
+  }
+}
+
+interface Closable {
+  close(): void
+}
+
+/** What the library does not do well when servers and networks fail, taken out of its hands. */
+export interface Care {
+  /** Called when the connection by which the library learns of the servers is lost: it must be replaced. */
+  onLost(): void
+}
+
+/**
+ * The library searches for another connection to learn of the servers by with rejections that nobody handles, and
+ * leaves connections open on which that failed; so a client that has lost this connection does not search, but is
+ * replaced by another one.
+ * @returns closes the connections that were opened to learn of the servers, also those that are only being opened.
+ */
+export function takeCare(client: Client, care: Care): () => void {
+  const { controlConnection } = client as unknown as Internals
+  const opened = new Set<Closable>()
+  const create = controlConnection._createConnection.bind(controlConnection)
+  let isClosed = false
+  const closeAll = () => {
+    for (const connection of opened) connection.close()
+    opened.clear()
+  }
+  controlConnection._createConnection = async (contactPoint) => {
+    // the one before it has not answered
+    closeAll()
+    const connection = await create(contactPoint)
+    opened.add(connection)
+    if (isClosed) closeAll()
+    return connection
+  }
+  controlConnection._refresh = () => {
+    care.onLost()
+    return Promise.resolve()
+  }
+  return () => {
+    isClosed = true
+    closeAll()
+  }
+}
+
 /** An object of the library's class, which its types do not show. */
 function translatorOf({ addresses }: Settings): policies.addressResolution.AddressTranslator {
   return Object.assign(policies.defaultAddressTranslator(), {

@@ -1,14 +1,14 @@
 /** The servers, as one that is asked: reads are repeated on others, writes are sent once. */
-import { type Client, errors, type Host, types } from 'cassandra-driver'
+import { type Client, errors, types } from 'cassandra-driver'
 import { CoordinationError, type PluginContext } from '../../spi/index.ts'
-import { reasonOf } from '../../spi/helpers/backoff.ts'
+import { backoffMs, reasonOf, sleep } from '../../spi/helpers/backoff.ts'
 import { closedError } from '../shared/calls.ts'
 import type { Call } from '../shared/driver.ts'
 import { onAbort } from '../shared/on-abort.ts'
 import { BACKEND } from './capabilities.ts'
-import { configFaultOf, makeClient } from './client.ts'
+import { configFaultOf, makeClient, takeCare } from './client.ts'
 import { faultOf } from './faults.ts'
-import { SameHostFirst } from './hosts.ts'
+import { SameHostFirst, Suspects } from './hosts.ts'
 import type { Settings } from './settings.ts'
 
 export interface Statement {
@@ -23,54 +23,42 @@ export interface Statement {
 export type Agreement = 'plain' | 'serial' | 'one'
 
 /** Parts of the session timeout: of one attempt to read, to write, to connect, and of a suspicion. */
-const READ_PART = 1 / 4
+const READ_PART = 1 / 3
 const WRITE_PART = 1 / 2
-const CONNECT_PART = 1 / 4
+const CONNECT_PART = 1 / 3
 const SHORTEST_MS = 250
 const SUSPECT_PART = 2
-/** Closing: how long a connection that was being opened may take to be noticed and closed. */
-const SWEEP_MS = 100
+
+/** A client of the library, and what is needed to end it. */
+interface Connected {
+  readonly client: Client
+  readonly hosts: SameHostFirst
+  close(): Promise<void>
+}
 
 export class Cluster {
   readonly settings: Settings
   readonly #context: PluginContext
-  readonly #client: Client
-  readonly #hosts: SameHostFirst
-  #closed = false
+  readonly #suspects: Suspects
+  readonly #closing = new AbortController()
+  #connected: Connected | undefined
+  #isReplacing = false
 
   private constructor(settings: Settings, context: PluginContext) {
     this.settings = settings
     this.#context = context
-    this.#hosts = new SameHostFirst({
-      keyspace: settings.keyspace,
-      localDataCenter: settings.localDataCenter,
-      suspectMs: context.sessionTimeoutMs * SUSPECT_PART,
-      now: () => performance.now(),
-    })
-    this.#client = makeClient(settings, context, this.#hosts, this.#part(CONNECT_PART, Infinity))
+    this.#suspects = new Suspects(context.sessionTimeoutMs * SUSPECT_PART, () => performance.now())
   }
 
   /** @throws CoordinationError CONNECTION, TIMEOUT, AUTHENTICATION, AUTHORIZATION, CONFIG */
   static async open(settings: Settings, context: PluginContext, call: Call): Promise<Cluster> {
     const cluster = new Cluster(settings, context)
-    const connecting = cluster.#client.connect()
-    try {
-      await within(context, connecting, call)
-      // after all servers were lost the client makes itself new hosts, and leaves the old ones trying
-      cluster.#client.hosts.on('remove', closeHost)
-      return cluster
-    } catch (error) {
-      // a client that is still connecting cannot be closed; it has connected, or given up, before long
-      connecting.then(
-        () => cluster.close(),
-        () => undefined,
-      )
-      throw configFaultOf(error) ?? cluster.#fault(error)
-    }
+    cluster.#connected = await cluster.#connect(call)
+    return cluster
   }
 
   get localDataCenter(): string | undefined {
-    return this.#hosts.localDataCenter
+    return this.#connected?.hosts.localDataCenter
   }
 
   /** What may be asked again, of another server, as long as there is time. @throws CoordinationError */
@@ -83,7 +71,7 @@ export class Cluster {
         return await this.#execute(statement, consistency, this.#part(READ_PART, left), call)
       } catch (error) {
         const isWorthAsking = error instanceof CoordinationError && error.code === 'TIMEOUT'
-        if (!isWorthAsking || until - performance.now() < SHORTEST_MS || call.signal.aborted || this.#closed) throw error
+        if (!isWorthAsking || until - performance.now() < SHORTEST_MS || call.signal.aborted) throw error
       }
     }
   }
@@ -100,7 +88,7 @@ export class Cluster {
     const readTimeout = this.#part(WRITE_PART, call.timeoutMs)
     const queries = statements.map(({ query, params }) => ({ query, params: [...params] }))
     return this.#watched(
-      this.#client.batch(queries, {
+      this.#client().batch(queries, {
         prepare: true,
         logged: true,
         isIdempotent: false,
@@ -113,24 +101,70 @@ export class Cluster {
 
   /** A statement of the schema, at one server, which waits until the others know. @throws CoordinationError */
   async define(query: string): Promise<void> {
-    await this.#watched(this.#client.execute(query, [], { prepare: false, readTimeout: 10_000 }))
+    await this.#watched(this.#client().execute(query, [], { prepare: false, readTimeout: 10_000 }))
   }
 
   /** Bounded in time; never rejects. */
   async close(): Promise<void> {
-    if (this.#closed) return
-    this.#closed = true
-    await this.#client.shutdown().catch(() => undefined)
-    this.#sweep(performance.now() + this.#part(CONNECT_PART, Infinity) + SWEEP_MS)
+    this.#closing.abort(closedError(BACKEND))
+    await this.#connected?.close()
   }
 
-  /** A connection that was being opened to find the servers again is not closed with the others. */
-  #sweep(until: number): void {
-    const state = this.#client.getState()
-    for (const host of state.getConnectedHosts()) {
-      if (state.getOpenConnections(host) > 0) closeHost(host)
+  async #connect(call: Call): Promise<Connected> {
+    const { keyspace, localDataCenter } = this.settings
+    const hosts = new SameHostFirst({ keyspace, localDataCenter, suspects: this.#suspects })
+    const client = makeClient(this.settings, this.#context, hosts, this.#part(CONNECT_PART, Infinity))
+    const connected: Connected = {
+      client,
+      hosts,
+      close: async () => {
+        await client.shutdown().catch(() => undefined)
+        closeRest()
+      },
     }
-    if (performance.now() < until) setTimeout(() => this.#sweep(until), SWEEP_MS).unref()
+    const closeRest = takeCare(client, { onLost: () => this.#replace(connected) })
+    const connecting = client.connect()
+    try {
+      await within(this.#context, connecting, call)
+      return connected
+    } catch (error) {
+      // a client that is still connecting cannot be shut down; it has connected, or given up, before long
+      closeRest()
+      connecting.then(connected.close, () => undefined)
+      throw configFaultOf(error) ?? this.#fault(error)
+    }
+  }
+
+  /** Until there is another one the old one goes on, as far as it reaches any server. */
+  #replace(lost: Connected): void {
+    const { signal } = this.#closing
+    if (this.#isReplacing || signal.aborted || (this.#connected !== undefined && this.#connected !== lost)) return
+    this.#isReplacing = true
+    this.#replacement()
+      .then(
+        (next) => {
+          if (signal.aborted) return next.close()
+          this.#connected = next
+          // what the old one is waiting for may still be answered
+          setTimeout(() => void lost.close(), this.#part(WRITE_PART, Infinity)).unref()
+          return undefined
+        },
+        (error: unknown) => this.#context.logger.debug(`no other connection: ${String(error)}`),
+      )
+      .finally(() => (this.#isReplacing = false))
+  }
+
+  async #replacement(): Promise<Connected> {
+    const { signal } = this.#closing
+    const { clock, random, sessionTimeoutMs } = this.#context
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#connect({ signal, timeoutMs: sessionTimeoutMs })
+      } catch (error) {
+        if (signal.aborted) throw error
+      }
+      await sleep(clock, backoffMs(attempt, random), signal)
+    }
   }
 
   async #execute(
@@ -141,7 +175,7 @@ export class Cluster {
   ): Promise<types.ResultSet> {
     this.#assertOpen(call)
     return this.#watched(
-      this.#client.execute(query, [...params], {
+      this.#client().execute(query, [...params], {
         prepare: true,
         isIdempotent: false,
         autoPage: false,
@@ -158,8 +192,13 @@ export class Cluster {
     return agreement === 'serial' ? this.settings.consistency.serial : this.settings.consistency.plain
   }
 
+  #client(): Client {
+    if (this.#connected === undefined) throw closedError(BACKEND, { effect: 'none' })
+    return this.#connected.client
+  }
+
   #assertOpen({ signal }: Call): void {
-    if (this.#closed) throw closedError(BACKEND, { effect: 'none' })
+    if (this.#closing.signal.aborted) throw closedError(BACKEND, { effect: 'none' })
     if (signal.aborted) throw new CoordinationError('CLOSED', 'given up', { backend: BACKEND, effect: 'none' })
   }
 
@@ -167,28 +206,23 @@ export class Cluster {
   async #watched(work: Promise<types.ResultSet>): Promise<types.ResultSet> {
     try {
       const result = await work
-      this.#hosts.acquit(result.info.queriedHost)
+      this.#suspects.acquit(result.info.queriedHost)
       return result
     } catch (error) {
       const { coordinator } = error as { readonly coordinator?: string }
-      if (error instanceof errors.OperationTimedOutError && coordinator !== undefined) this.#hosts.suspect(coordinator)
-      throw this.#closed ? closedError(BACKEND, { effect: 'unknown' }) : this.#fault(error)
+      if (error instanceof errors.OperationTimedOutError && coordinator !== undefined) this.#suspects.suspect(coordinator)
+      throw this.#closing.signal.aborted ? closedError(BACKEND, { effect: 'unknown' }) : this.#fault(error)
     }
   }
 
   #fault(error: unknown): CoordinationError {
-    return faultOf(error, () => this.#hosts.hasSuspects)
+    return faultOf(error, () => this.#suspects.any)
   }
 
   #part(part: number, left: number): number {
     const share = Math.max(SHORTEST_MS, this.#context.sessionTimeoutMs * part)
     return Math.max(1, Math.round(Math.min(share, left)))
   }
-}
-
-/** The library's types leave this out. */
-function closeHost(host: Host): void {
-  ;(host as unknown as { shutdown(): Promise<void> }).shutdown().catch(() => undefined)
 }
 
 /** @throws CoordinationError TIMEOUT; or the signal's reason. */

@@ -39,8 +39,10 @@ export interface FeedOptions {
 
 /** Places that are read at once. */
 const CHUNK = 128
+/** Revisions whose changes are read with the rows. */
+const AHEAD = 32n
 /** Looks at a store that goes on all the time, before all is read anew. */
-const MAX_ROUNDS = 8
+const MAX_ROUNDS = 20
 
 export class Feed {
   readonly #options: FeedOptions
@@ -124,65 +126,85 @@ export class Feed {
 
   /** Brings followers, who have been told of all up to `told` or more, to the present state. */
   async #tell(followers: readonly Follower[], told: bigint, revision: bigint): Promise<void> {
-    const changed = new Map<string, { readonly place: Place; at: bigint }>()
+    const isWanted = (place: Place) => followers.some((one) => one.covers(place))
+    const changed: Changed = new Map()
     let [from, to] = [told, revision]
-    for (let round = 1; ; round++) {
-      const isWhole = await this.#changes(from, to, changed)
-      if (!isWhole) {
+    for (let round = 1; round <= MAX_ROUNDS; round++) {
+      if (!(await this.#changes(from, to, changed))) {
         const forgotten = new CompactedError(`some of the revisions from ${from + 1n} to ${to} are forgotten`)
         for (const { fail } of followers) fail(forgotten)
         return
       }
-      const wanted = [...changed.values()].filter(({ place }) => followers.some((one) => one.covers(place)))
-      const { at, rows } = await this.#rows(wanted.map(({ place }) => place))
-      if (at === undefined || at <= to) {
-        deliver(followers, wanted, rows, to)
+      const wanted = [...changed.values()].filter(({ place }) => isWanted(place))
+      const { at, rows, ahead } = await this.#rows(
+        wanted.map(({ place }) => place),
+        to,
+      )
+      const news: Changed = new Map()
+      const isWhole = collect(ahead, revisionsOf(to, at), news)
+      if (isWhole && ![...news.values()].some(({ place }) => isWanted(place))) {
+        deliver(followers, wanted, rows, at)
         return
-      }
-      if (round === MAX_ROUNDS) {
-        throw new CoordinationError('OVERLOADED', 'the store changes faster than it can be read', { backend: BACKEND })
       }
       from = to
       to = at
     }
+    throw new CoordinationError('OVERLOADED', 'the store changes faster than it can be read', { backend: BACKEND })
   }
 
   /** Adds what the revisions have changed. @returns false if some are forgotten. */
-  async #changes(
-    from: bigint,
-    to: bigint,
-    changed: Map<string, { readonly place: Place; at: bigint }>,
-  ): Promise<boolean> {
-    for (let first = from + 1n; first <= to; first += BigInt(CHUNK)) {
-      const last = minimum(to, first + BigInt(CHUNK) - 1n)
-      const revisions = Array.from({ length: Number(last - first) + 1 }, (_, index) => first + BigInt(index))
-      const { rows } = await this.#places(revisions.map(changeAt), 'serial')
-      const byRevision = new Map(rows.map((row) => [row.at, row]))
-      for (const revision of revisions) {
-        const row = byRevision.get(revision)
-        if (row === undefined) return false
-        for (const text of row.changed ?? []) changed.set(text, { place: placeOf(text), at: revision })
-      }
+  async #changes(from: bigint, to: bigint, changed: Changed): Promise<boolean> {
+    const revisions = revisionsOf(from, to)
+    for (let first = 0; first < revisions.length; first += CHUNK) {
+      const some = revisions.slice(first, first + CHUNK)
+      const { rows } = await this.#places(some.map(changeAt), 'serial')
+      if (!collect(rows, some, changed)) return false
     }
     return true
   }
 
-  /** What stands in the places, at one moment; `at` undefined: none was read. */
-  async #rows(places: readonly Place[]): Promise<{ at: bigint | undefined; rows: ReadonlyMap<string, Row> }> {
+  /**
+   * What stands in the places at the moment `at`, if nothing of it has changed since `to`; and what the revisions after
+   * `to` have changed, as far as a few of them go.
+   */
+  async #rows(
+    places: readonly Place[],
+    to: bigint,
+  ): Promise<{ at: bigint; rows: ReadonlyMap<string, Row>; ahead: readonly Row[] }> {
+    const next = revisionsOf(to, to + AHEAD).map(changeAt)
     const rows = new Map<string, Row>()
-    let at: bigint | undefined
-    for (let first = 0; first < places.length; first += CHUNK) {
-      const read = await this.#places(places.slice(first, first + CHUNK), 'serial')
+    for (let first = 0; ; first += CHUNK) {
+      const isLast = first + CHUNK >= places.length
+      const some = places.slice(first, first + CHUNK)
+      const read = await this.#places(isLast ? [...some, ...next] : some, 'serial')
       for (const row of read.rows) rows.set(placeText(row), row)
-      at = read.revision
+      if (isLast) return { at: read.revision ?? to, rows, ahead: read.rows }
     }
-    return { at, rows }
   }
 
   #places(places: readonly Place[], agreement: 'plain' | 'serial') {
     const call: Call = { signal: this.#closing.signal, timeoutMs: this.#options.context.sessionTimeoutMs }
     return this.#options.tables.places(places, agreement, call)
   }
+}
+
+/** What was changed last by which revision, by the place's text. */
+type Changed = Map<string, { readonly place: Place; readonly at: bigint }>
+
+/** Adds what the rows say that the revisions have changed. @returns false if one of them is not there. */
+function collect(rows: readonly Row[], revisions: readonly bigint[], changed: Changed): boolean {
+  const byRevision = new Map(rows.filter(({ kind }) => kind === 'change').map((row) => [row.at, row]))
+  for (const revision of revisions) {
+    const row = byRevision.get(revision)
+    if (row === undefined) return false
+    for (const text of row.changed ?? []) changed.set(text, { place: placeOf(text), at: revision })
+  }
+  return true
+}
+
+/** After the one, up to the other. */
+function revisionsOf(from: bigint, to: bigint): readonly bigint[] {
+  return Array.from({ length: Math.max(0, Number(to - from)) }, (_, index) => from + BigInt(index + 1))
 }
 
 function deliver(
@@ -211,8 +233,4 @@ function placeOf(text: string): Place {
 
 function maximum(a: bigint, b: bigint): bigint {
   return a > b ? a : b
-}
-
-function minimum(a: bigint, b: bigint): bigint {
-  return a < b ? a : b
 }

@@ -19,10 +19,37 @@ export interface HostsOptions {
   readonly keyspace: string
   /** undefined: that of the server that answers first. */
   readonly localDataCenter: string | undefined
-  /** How long a server that did not answer is asked last, milliseconds. */
-  readonly suspectMs: number
-  /** The time now, milliseconds. */
-  readonly now: () => number
+  readonly suspects: Suspects
+}
+
+/** Servers that did not answer, by their addresses. */
+export class Suspects {
+  readonly #until = new Map<string, number>()
+  readonly #forMs: number
+  readonly #now: () => number
+
+  /** @param forMs how long one is asked last. @param now the time, milliseconds. */
+  constructor(forMs: number, now: () => number) {
+    this.#forMs = forMs
+    this.#now = now
+  }
+
+  suspect(address: string): void {
+    this.#until.set(address, this.#now() + this.#forMs)
+  }
+
+  acquit(address: string): void {
+    this.#until.delete(address)
+  }
+
+  has(address: string): boolean {
+    return (this.#until.get(address) ?? -Infinity) > this.#now()
+  }
+
+  /** Whether there are any. */
+  get any(): boolean {
+    return [...this.#until.keys()].some((address) => this.has(address))
+  }
 }
 
 export class SameHostFirst extends policies.loadBalancing.LoadBalancingPolicy {
@@ -30,8 +57,6 @@ export class SameHostFirst extends policies.loadBalancing.LoadBalancingPolicy {
   #client: Client | undefined
   #hosts: HostMap | undefined
   #center: string | undefined
-  /** By address: until when it is asked last. */
-  readonly #suspects = new Map<string, number>()
 
   constructor(options: HostsOptions) {
     super()
@@ -51,7 +76,7 @@ export class SameHostFirst extends policies.loadBalancing.LoadBalancingPolicy {
   }
 
   override newQueryPlan(_keyspace: string, options: ExecutionOptions | null, callback: PlanCallback): void {
-    const plan = orderHosts(this.#replicas(options), this.#local(), (host) => this.isSuspect(host.address))
+    const plan = orderHosts(this.#replicas(options), this.#local(), ({ address }) => this.#options.suspects.has(address))
     ;(callback as unknown as (error: null, plan: Iterator<Host>) => void)(null, plan[Symbol.iterator]())
   }
 
@@ -61,23 +86,6 @@ export class SameHostFirst extends policies.loadBalancing.LoadBalancingPolicy {
 
   get localDataCenter(): string | undefined {
     return this.#center
-  }
-
-  suspect(address: string): void {
-    this.#suspects.set(address, this.#options.now() + this.#options.suspectMs)
-  }
-
-  acquit(address: string): void {
-    this.#suspects.delete(address)
-  }
-
-  isSuspect(address: string): boolean {
-    return (this.#suspects.get(address) ?? -Infinity) > this.#options.now()
-  }
-
-  /** Whether any server did not answer lately. */
-  get hasSuspects(): boolean {
-    return [...this.#suspects.keys()].some((address) => this.isSuspect(address))
   }
 
   #local(): readonly Host[] {

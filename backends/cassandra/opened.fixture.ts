@@ -11,13 +11,14 @@ type Properties = Readonly<Record<string, string>>
 
 const OPEN_MS = 20_000
 
-/** @param endpoints one for each node, in their order: where clients reach it. */
+/** @param endpoints where clients reach the nodes, in their order; of several ways there the last is that to peers. */
 export function propertiesOf({ nodes }: CassandraCluster, endpoints: readonly string[]): Properties {
   const addresses = nodes.map(({ endpoint }) => endpoint.split(':'))
+  const ways = endpoints.slice(-nodes.length)
   return {
     'plugin.cassandra.contact.points': endpoints.join(','),
     'plugin.cassandra.port': addresses[0]?.[1] ?? '',
-    'plugin.cassandra.address.map': endpoints.map((reached, at) => `${addresses[at]?.[0] ?? ''}=${reached}`).join(','),
+    'plugin.cassandra.address.map': ways.map((way, at) => `${addresses[at]?.[0] ?? ''}=${way}`).join(','),
     'plugin.cassandra.keyspace': 'conformance',
     'plugin.cassandra.replication': String(nodes.length),
   }

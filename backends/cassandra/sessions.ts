@@ -60,7 +60,7 @@ export class Sessions {
     this.#opened.add(id)
     const state = { beat: 0n, ttlMs, isOver: false }
     await this.#cas(this.#insert(id, state), call)
-    await this.#showBeat(id, state, call)
+    this.#showBeat(id, state, call)
     await this.#committer.submit(openSession(id, ttlMs, earlier), call)
     for (const other of earlier) this.#forget(other)
     this.#beats.set(id, state)
@@ -75,7 +75,7 @@ export class Sessions {
       const found = await this.#cas(this.#renewal(id, state, next), call)
       if (found === 'applied') {
         this.#beats.set(id, next)
-        await this.#showBeat(id, next, call)
+        this.#showBeat(id, next, call)
         return { id, ttlMs: next.ttlMs }
       }
       // an earlier attempt of ours has arrived after all; this call's time counts only for a renewal of its own
@@ -136,10 +136,12 @@ export class Sessions {
     }
   }
 
-  async #showBeat(id: string, { beat, ttlMs }: State, call: Call): Promise<void> {
+  /** Nobody waits for it: who does not see it asks for the session itself before ending it. */
+  #showBeat(id: string, { beat, ttlMs }: State, call: Call): void {
     // the beat is its own timestamp: no clock decides which of two is the later one
     const query = `INSERT INTO ${this.#beat} (cluster, session, beat) VALUES (?, ?, ?) USING TTL ? AND TIMESTAMP ?`
-    await this.#cluster.write({ query, params: [this.#id, id, beat, keptFor(ttlMs), beat + 1n] }, call)
+    const params = [this.#id, id, beat, keptFor(ttlMs), beat + 1n]
+    this.#cluster.write({ query, params }, call).catch(() => undefined)
   }
 
   #insert(id: string, { beat, ttlMs, isOver }: State) {
