@@ -1,6 +1,6 @@
 /** The servers, as one that is asked: reads are repeated on others, writes are sent once. */
 import { type Client, errors, types } from 'cassandra-driver'
-import { CoordinationError, type PluginContext } from '../../spi/index.ts'
+import { CoordinationError, isCoordinationError, type PluginContext } from '../../spi/index.ts'
 import { backoffMs, reasonOf, sleep } from '../../spi/helpers/backoff.ts'
 import { closedError } from '../shared/calls.ts'
 import type { Call } from '../shared/driver.ts'
@@ -41,7 +41,11 @@ export class Cluster {
   readonly #context: PluginContext
   readonly #suspects: Suspects
   readonly #closing = new AbortController()
+  /** What is asked. */
   #connected: Connected | undefined
+  /** All that is not closed, and all that is being connected. */
+  readonly #open = new Set<Connected>()
+  readonly #connecting = new Set<Promise<unknown>>()
   #isReplacing = false
 
   private constructor(settings: Settings, context: PluginContext) {
@@ -65,14 +69,16 @@ export class Cluster {
   async read(statement: Statement, agreement: Agreement, call: Call): Promise<types.ResultSet> {
     const consistency = this.#consistency(agreement)
     const until = performance.now() + call.timeoutMs
-    for (;;) {
+    for (let attempt = 1; ; attempt++) {
       const left = until - performance.now()
       try {
         return await this.#execute(statement, consistency, this.#part(READ_PART, left), call)
       } catch (error) {
-        const isWorthAsking = error instanceof CoordinationError && error.code === 'TIMEOUT'
+        // one that was sent, and had no answer
+        const isWorthAsking = isCoordinationError(error, 'TIMEOUT') && error.effect === 'unknown'
         if (!isWorthAsking || until - performance.now() < SHORTEST_MS || call.signal.aborted) throw error
       }
+      await sleep(this.#context.clock, backoffMs(attempt, this.#context.random), call.signal)
     }
   }
 
@@ -107,7 +113,8 @@ export class Cluster {
   /** Bounded in time; never rejects. */
   async close(): Promise<void> {
     this.#closing.abort(closedError(BACKEND))
-    await this.#connected?.close()
+    await Promise.all([...this.#open].map((one) => one.close()))
+    await Promise.allSettled(this.#connecting)
   }
 
   async #connect(call: Call): Promise<Connected> {
@@ -118,19 +125,23 @@ export class Cluster {
       client,
       hosts,
       close: async () => {
+        this.#open.delete(connected)
         await client.shutdown().catch(() => undefined)
         closeRest()
       },
     }
     const closeRest = takeCare(client, { onLost: () => this.#replace(connected) })
     const connecting = client.connect()
+    const settled = connecting.catch(() => undefined).finally(() => this.#connecting.delete(settled))
+    this.#connecting.add(settled)
     try {
       await within(this.#context, connecting, call)
+      this.#open.add(connected)
       return connected
     } catch (error) {
       // a client that is still connecting cannot be shut down; it has connected, or given up, before long
       closeRest()
-      connecting.then(connected.close, () => undefined)
+      settled.then(connected.close, () => undefined)
       throw configFaultOf(error) ?? this.#fault(error)
     }
   }
