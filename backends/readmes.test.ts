@@ -1,11 +1,17 @@
 import { expect } from 'chai'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { configTable } from '../spi/index.ts'
+import { CassandraPluginLocator } from './cassandra/index.ts'
 import { EtcdPluginLocator } from './etcd/index.ts'
 import { KetaPluginLocator } from './keta/index.ts'
 import { MemoryPluginLocator } from './memory/index.ts'
 
-const LOCATORS = { etcd: EtcdPluginLocator, keta: KetaPluginLocator, memory: MemoryPluginLocator }
+const LOCATORS = {
+  cassandra: CassandraPluginLocator,
+  etcd: EtcdPluginLocator,
+  keta: KetaPluginLocator,
+  memory: MemoryPluginLocator,
+}
 const TABLE = /^\| Property \| Type \| Default \| Meaning \|\n(\|.*\n)*/m
 
 describe('the READMEs of the backends', () => {
