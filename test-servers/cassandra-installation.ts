@@ -1,7 +1,7 @@
 /** Cassandra's release for tests, and how Java is started on it. */
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import type { JavaInstallation, JavaRelease } from './java-installation.ts'
+import type { JavaRelease } from './java-installation.ts'
 
 const VERSION = '5.0.9'
 const SOURCES = fileURLToPath(new URL('./cassandra', import.meta.url))
@@ -42,15 +42,10 @@ const OPENS = [
 ]
 
 /**
- * Java's arguments up to the main class: made for a quick start and little memory.
+ * Java's arguments without class path and main class: made for a quick start and little memory.
  * @param nodes how many the cluster has
  */
-export function javaArguments(
-  { directory }: JavaInstallation,
-  heapMb: number,
-  dataDir: string,
-  nodes: number,
-): readonly string[] {
+export function javaArguments(heapMb: number, dataDir: string, nodes: number): readonly string[] {
   return [
     ...[`-Xmx${heapMb}m`, '-Xss384k', '-XX:MaxDirectMemorySize=128m', '-XX:+ExitOnOutOfMemoryError'],
     ...['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-XX:-UsePerfData'],
@@ -69,7 +64,6 @@ export function javaArguments(
     ...quickStart(),
     // every node can tell who logs in, and `ready` writes to all of them
     ...['auth', 'traces'].map((keyspace) => `-Dcassandra.system_${keyspace}.default_rf=${nodes}`),
-    ...['-cp', join(directory, 'libs', '*')],
   ]
 }
 

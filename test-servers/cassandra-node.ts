@@ -1,5 +1,7 @@
 /** One node of a test cluster of Cassandra as a process. */
 import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { clockArguments, makeClock } from './cassandra-clock.ts'
 import { cassandraYaml, type CassandraNode, type NodeSettings } from './cassandra-configuration.ts'
 import { configurationFile, javaArguments } from './cassandra-installation.ts'
 import { answersClients } from './cassandra-ready.ts'
@@ -11,6 +13,8 @@ export interface NodeOptions {
   readonly installation: JavaInstallation
   readonly settings: NodeSettings
   readonly heapMb: number
+  /** How far its clock is ahead of ours, milliseconds; undefined: it has our clock. */
+  readonly aheadMs: number | undefined
   /** Further arguments of Java. */
   readonly java: readonly string[]
   /** Milliseconds, as ProcessServerOptions.stopGrace. */
@@ -23,7 +27,8 @@ const START_MS = 120_000
 const WITHOUT_MEMORY_LOCK = ['--bounding-set=-ipc_lock', '--inh-caps=-ipc_lock', 'java']
 
 /** Resolves when the node answers clients. */
-export function startNode({ installation, settings, heapMb, java, stopGrace }: NodeOptions): Promise<TestServer> {
+export function startNode(options: NodeOptions): Promise<TestServer> {
+  const { installation, settings, heapMb, aheadMs, java, stopGrace } = options
   const { node, nodes } = settings
   const endpoint = clientEndpoint(node)
   const isRoot = process.getuid?.() === 0
@@ -34,10 +39,12 @@ export function startNode({ installation, settings, heapMb, java, stopGrace }: N
     prepare: async (dataDir) => {
       mkdirSync(dataDir, { recursive: true })
       writeFileSync(configurationFile(dataDir), cassandraYaml(settings, dataDir))
+      if (aheadMs !== undefined) await makeClock(installation, dataDir, aheadMs)
     },
     arguments: (dataDir) => [
       ...(isRoot ? WITHOUT_MEMORY_LOCK : []),
-      ...javaArguments(installation, heapMb, dataDir, nodes.length),
+      ...javaArguments(heapMb, dataDir, nodes.length),
+      ...classPath(installation, dataDir, aheadMs),
       ...java,
       'org.apache.cassandra.service.CassandraDaemon',
     ],
@@ -48,6 +55,11 @@ export function startNode({ installation, settings, heapMb, java, stopGrace }: N
   })
 }
 
-export function clientEndpoint({ address, nativePort }: CassandraNode): string {
+function classPath({ directory }: JavaInstallation, dataDir: string, aheadMs: number | undefined): readonly string[] {
+  const libraries = join(directory, 'libs', '*')
+  return aheadMs === undefined ? ['-cp', libraries] : clockArguments(libraries, dataDir)
+}
+
+function clientEndpoint({ address, nativePort }: CassandraNode): string {
   return `${address}:${nativePort}`
 }

@@ -89,6 +89,22 @@ describe('a real Cassandra as a test server', function () {
     expect(await failure(using(node, (client) => insert(client, 'a')))).to.match(/AuthenticationError|requires auth/i)
   })
 
+  it('has the clock that it is given, before and while it runs', async () => {
+    const [node] = await start({ clockAheadMs: [3_600_000] })
+    if (!node) throw new Error('no node')
+    const clockAheadMs = async (): Promise<number> => {
+      const { rows } = await using(node, (client) =>
+        client.execute('SELECT to_unix_timestamp(now()) AS ms FROM system.local'),
+      )
+      return Number(rows[0]?.['ms']) - Date.now()
+    }
+    expect(await clockAheadMs()).to.be.within(3_500_000, 3_700_000)
+    clusters[0]?.setClockAhead(0, 7_200_000)
+    const deadline = performance.now() + 30_000
+    while ((await clockAheadMs()) < 3_700_000 && performance.now() < deadline);
+    expect(await clockAheadMs()).to.be.within(7_100_000, 7_300_000)
+  })
+
   it('says why it did not start', async () => {
     expect(await failure(start({ settings: { no_such_setting: 1 } }))).to.match(/no_such_setting/)
   })

@@ -1,14 +1,15 @@
 /** Real Cassandra clusters for tests and benches: one node or three. */
 import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Client } from 'cassandra-driver'
+import { setClock } from './cassandra-clock.ts'
 import type { CassandraNode, NodeSettings } from './cassandra-configuration.ts'
 import { CASSANDRA } from './cassandra-installation.ts'
 import { startNode } from './cassandra-node.ts'
 import { clientOf, schemaVersions } from './cassandra-ready.ts'
 import { ensureArchive, installJars, type JavaInstallation } from './java-installation.ts'
-import { freePort } from './ports.ts'
-import { isRunning, startTogether, stopAll } from './server-group.ts'
+import { freePorts, isRunning, startTogether, stopAll } from './server-group.ts'
 import type { TestServer } from './server.ts'
 
 export interface CassandraOptions {
@@ -20,16 +21,24 @@ export interface CassandraOptions {
   readonly settings?: Readonly<Record<string, unknown>>
   /** Of each node. Default 256. */
   readonly heapMb?: number
+  /** How far the clocks of the nodes are ahead of ours, in their order; less than 0: behind. Default: not at all. */
+  readonly clockAheadMs?: readonly number[]
 }
 
 export interface CassandraCluster {
   /** A node that is started again is ready when it answers clients: the others may still take it for dead. */
   readonly nodes: readonly TestServer[]
   /**
-   * Resolves when all nodes that run know each other to be alive, and have one schema. They may go on to ask a node that
-   * was killed, and not get its answer, for another 12 s. A paused node runs, but does not answer. @throws after 60 s
+   * Resolves when all nodes that run know each other to be alive, and have one schema. They may go on to ask a node
+   * that was killed, and not get its answer, for another 12 s. A paused node runs, but does not answer.
+   * @throws after 60 s
    */
   ready(): Promise<void>
+  /**
+   * Sets the clock of a node, which takes effect within 50 ms, and holds for its restarts too. The clock by which it
+   * measures how much time has passed is not touched. @throws if the cluster was started without `clockAheadMs`
+   */
+  setClockAhead(index: number, aheadMs: number): void
   /** Kills all nodes and removes their data. May be called twice. */
   stop(): Promise<void>
 }
@@ -68,7 +77,7 @@ export async function startCassandra(options: CassandraOptions = {}): Promise<Ca
 
 async function startCluster(
   installed: JavaInstallation,
-  { nodes: count = 1, accessControl = false, settings = {}, heapMb = HEAP_MB }: CassandraOptions,
+  { nodes: count = 1, accessControl = false, settings = {}, heapMb = HEAP_MB, clockAheadMs }: CassandraOptions,
   java: readonly string[],
   stopGrace: number,
 ): Promise<CassandraCluster> {
@@ -76,7 +85,8 @@ async function startCluster(
   const clusterName = `test ${randomUUID()}`
   const start = (node: CassandraNode): Promise<TestServer> => {
     const nodeSettings: NodeSettings = { node, nodes: plans, clusterName, accessControl, settings }
-    return startNode({ installation: installed, settings: nodeSettings, heapMb, java, stopGrace })
+    const aheadMs = clockAheadMs && (clockAheadMs[node.id - 1] ?? 0)
+    return startNode({ installation: installed, settings: nodeSettings, heapMb, aheadMs, java, stopGrace })
   }
   const nodes = await startTogether(plans.map(start))
   const ready = (): Promise<void> => allAgree(nodes, accessControl)
@@ -87,14 +97,17 @@ async function startCluster(
     await stop()
     throw error
   }
-  return { nodes, ready, stop }
+  const setClockAhead = (index: number, aheadMs: number): void => {
+    const node = nodes[index]
+    if (!clockAheadMs || !node) throw new Error('only clusters started with clockAheadMs have clocks to set')
+    setClock(join(node.dataDir, 'data'), aheadMs)
+  }
+  return { nodes, ready, setClockAhead, stop }
 }
 
 async function planNodes(count: number): Promise<readonly CassandraNode[]> {
   const addresses = Array.from({ length: count }, (_, index) => `127.0.0.${index + 1}`)
-  const nativePort = await freePort(addresses)
-  let storagePort = nativePort
-  while (storagePort === nativePort) storagePort = await freePort(addresses)
+  const [nativePort = 0, storagePort = 0] = await freePorts(2, addresses)
   return addresses.map((address, index) => ({ id: index + 1, address, nativePort, storagePort }))
 }
 

@@ -27,9 +27,12 @@ export function isRunning(server: TestServer): boolean {
   }
 }
 
-/** Different ones, free on 127.0.0.1. */
-export async function freePorts(count: number): Promise<readonly number[]> {
+/**
+ * Different ones.
+ * @param hosts as of freePort
+ */
+export async function freePorts(count: number, hosts?: readonly string[]): Promise<readonly number[]> {
   const ports = new Set<number>()
-  while (ports.size < count) ports.add(await freePort())
+  while (ports.size < count) ports.add(await freePort(hosts))
   return [...ports]
 }
