@@ -67,7 +67,7 @@ export function ensureCassandra(): Promise<JavaInstallation> {
 
 /**
  * A fresh cluster, ready.
- * @throws MissingToolchainError as ensureCassandra
+ * @throws MissingToolchainError as ensureCassandra, and without javac if clocks are to be set
  */
 export async function startCassandra(options: CassandraOptions = {}): Promise<CassandraCluster> {
   const installed = await ensureCassandra()
