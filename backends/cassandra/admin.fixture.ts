@@ -23,7 +23,7 @@ const ROWS_AT_ONCE = 500
 
 /** @param properties with which clients reach the servers without a network between. */
 export async function adminOf(
-  { nodes }: CassandraCluster,
+  { nodes, ready }: CassandraCluster,
   properties: Readonly<Record<string, string>>,
 ): Promise<Admin> {
   const { keyspace, contactPoints, port, user } = parseSettings(properties)
@@ -72,7 +72,7 @@ export async function adminOf(
   return {
     client,
     hooks: {
-      servers: nodes.map(serverHook),
+      servers: nodes.map((node) => serverHook(node, ready)),
       expireSession: async (id) => {
         const query = `SELECT cluster FROM "${keyspace}".session WHERE id = ? ALLOW FILTERING`
         const [row] = (await client.execute(query, [id])).rows
@@ -96,12 +96,15 @@ export async function adminOf(
   }
 }
 
-/** A harness's server that is a node. */
-function serverHook(server: TestServer): ServerHook {
+/** A harness's server that is a node. Those that run take a while to find each other again. */
+function serverHook(server: TestServer, ready: () => Promise<void>): ServerHook {
   return {
     endpoint: server.endpoint,
     kill: () => server.kill(),
-    start: () => server.restart(),
+    start: async () => {
+      await server.restart()
+      await ready()
+    },
     pause: () => server.pause(),
     resume: () => server.resume(),
   }

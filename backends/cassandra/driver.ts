@@ -48,6 +48,7 @@ export async function openCassandraDriver(settings: Settings, context: PluginCon
 class CassandraDriver implements StoreDriver {
   readonly capabilities: Capabilities
   readonly #cluster: Cluster
+  readonly #tables: Tables
   readonly #committer: Committer
   readonly #sessions: Sessions
   readonly #observer: Observer
@@ -57,6 +58,7 @@ class CassandraDriver implements StoreDriver {
 
   constructor(cluster: Cluster, settings: Settings, context: PluginContext) {
     const tables = new Tables(cluster, context.clusterId)
+    this.#tables = tables
     this.capabilities = capabilitiesOf(settings.pollMs)
     this.#cluster = cluster
     this.#committer = new Committer(tables, context)
@@ -67,8 +69,10 @@ class CassandraDriver implements StoreDriver {
     this.#follows = new Follows({ context, reader: this.#reader, feed: this.#feed })
   }
 
-  /** Whoever may not read what is ours learns it now; and what is asked later has been prepared. */
+  /** Whoever may not use what is ours learns it now; and what is asked later has been prepared. */
   async prepare(call: Call): Promise<void> {
+    await this.#tables.prepare(call)
+    await this.#sessions.prepare(call)
     await this.#observer.look(call)
     this.#observer.start()
   }

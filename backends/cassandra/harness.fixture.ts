@@ -1,6 +1,6 @@
 /** Real Cassandra for the conformance suite: one node, three nodes, and one with access control. */
 import type { BackendHarness } from '../../conformance/harness.ts'
-import { type CassandraCluster, startCassandra } from '../../test-servers/cassandra.ts'
+import { type CassandraCluster, startCassandra, SUPERUSER } from '../../test-servers/cassandra.ts'
 import { type Admin, adminOf } from './admin.fixture.ts'
 import { Drivers, propertiesOf } from './opened.fixture.ts'
 import { PROMISES, SESSION_TTL_MS } from './promises.fixture.ts'
@@ -12,6 +12,8 @@ type Properties = Readonly<Record<string, string>>
 const LOCATOR = `${new URL('./index.ts', import.meta.url).href}#CassandraPluginLocator`
 /** Observers look every eighth of T or so, count a hundredth more than T, and then end the session in three steps. */
 const EXPIRY_LAG_MS = 900
+
+const PASSWORD = 'correct horse'
 
 const ELSEWHERE = { E8a: 'cassandra (access control) runs it', E8b: 'cassandra (access control) runs it' }
 
@@ -29,10 +31,40 @@ async function startHarness(name: string, count: 1 | 3): Promise<StartedHarness>
   return { ...harness, notRun: ELSEWHERE }
 }
 
+/** Roles: `broker` may do everything, `guest` nothing. One keyspace has all clusters. */
+export async function startCassandraAccessControlHarness(): Promise<StartedHarness> {
+  const cluster = await startCassandra({ accessControl: true })
+  const harness = await harnessOf('cassandra (access control)', cluster, userOf(SUPERUSER.username, SUPERUSER.password))
+  const broker = userOf('broker', PASSWORD)
+  return {
+    ...harness,
+    properties: (endpoints) => ({ ...harness.properties(endpoints), ...broker }),
+    hooks: {
+      ...harness.hooks,
+      wrongCredentials: userOf('broker', 'battery staple'),
+      forbidden: { clusterId: 'forbidden', properties: userOf('guest', PASSWORD) },
+    },
+  }
+}
+
+async function createRoles({ client }: Admin): Promise<void> {
+  for (const role of ['broker', 'guest']) {
+    await client.execute(`CREATE ROLE ${role} WITH PASSWORD = '${PASSWORD}' AND LOGIN = true`, [], { prepare: false })
+  }
+  for (const permission of ['SELECT', 'MODIFY']) {
+    await client.execute(`GRANT ${permission} ON KEYSPACE conformance TO broker`, [], { prepare: false })
+  }
+}
+
+function userOf(name: string, password: string): Properties {
+  return { 'plugin.cassandra.username': name, 'plugin.cassandra.password': password }
+}
+
 async function harnessOf(name: string, cluster: CassandraCluster, user: Properties): Promise<StartedHarness> {
   const endpoints = cluster.nodes.map(({ endpoint }) => endpoint)
   const properties = (reached: readonly string[]) => ({ ...propertiesOf(cluster, reached), ...user })
   const admin = await withTables(cluster, properties(endpoints))
+  if (Object.keys(user).length > 0) await createRoles(admin)
   return {
     name,
     locator: LOCATOR,

@@ -52,6 +52,13 @@ export class Sessions {
     return this.#opened.has(id)
   }
 
+  /** Lets the statement be prepared that is needed while servers hang. @throws CoordinationError */
+  async prepare(call: Call): Promise<void> {
+    // no beat is less than 0
+    const nobody = { beat: -1n, ttlMs: 0, isOver: false }
+    await this.#cas(this.#renewal('', nobody, nobody), call)
+  }
+
   /** Whoever opens another one has lost the one before, and need not wait for its end. */
   async openSession(ttlMs: number, call: Call): Promise<SessionGrant> {
     const earlier = [...this.#opened]

@@ -77,6 +77,18 @@ export class Tables {
     return result.wasApplied()
   }
 
+  /**
+   * Lets the statements be prepared that are needed when servers hang: preparing is asking too. Who may not write learns
+   * it as well. @throws CoordinationError
+   */
+  async prepare(call: Call): Promise<void> {
+    await this.places([], 'serial', call)
+    await this.small(call)
+    // no store ever was at this revision
+    const nothing = [undefined, {}].map((become) => ({ place: ROOT, become }))
+    await this.write(-1n, nothing, call)
+  }
+
   #advance(revision: bigint): Statement {
     const query = `UPDATE ${this.#store} SET rev = ? WHERE cluster = ? IF rev = ?`
     return { query, params: [revision + 1n, this.#id, revision === 0n ? null : revision] }
