@@ -32,7 +32,9 @@ class World {
     const view = { get: (place: Place) => this.rows.get(placeText(place)), small: [...this.rows.values()] }
     const stage = {
       put: (place: Place, become: Content | undefined) => void staged.push([place, become]),
-      advance: () => void this.advanced++,
+      advance: () => {
+        this.advanced++
+      },
     }
     const result = decide(view, stage, this.revision + 1n)
     if (staged.length > 0) this.revision++
@@ -189,7 +191,11 @@ describe('a change of the store', () => {
 
   it('conflicts with what writes to what it looks at, and not with what looks at the same', () => {
     const fenced = (key: string) =>
-      commitChange({ ...commitOf(1, 0, write(key)), id: { session: key, slot: 0, number: 1, after: 0 }, fence: { service: 's', token: 1n } })
+      commitChange({
+        ...commitOf(1, 0, write(key)),
+        id: { session: key, slot: 0, number: 1, after: 0 },
+        fence: { service: 's', token: 1n },
+      })
     expect(conflict(fenced('/a'), fenced('/b'))).to.equal(false)
     expect(conflict(fenced('/a'), fenced('/a'))).to.equal(true)
     expect(conflict(fenced('/a'), emptySeat(SEAT, 1n))).to.equal(true)

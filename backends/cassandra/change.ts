@@ -15,9 +15,6 @@ export interface View {
   readonly small: readonly Row[]
 }
 
-/** What a change has written: a place and its content, undefined if it is to be empty. */
-export type Staged = ReadonlyMap<string, { readonly place: Place; readonly become: Content | undefined }>
-
 export interface Stage {
   put(place: Place, become: Content | undefined): void
   /** Nothing is written, but the store must go on to another revision: what is on its way then comes too late. */
@@ -171,8 +168,7 @@ export function outcomeOf(commit: Commit): Change<CommitOutcome | 'never'> {
 function clear(id: string, { small }: View, stage: Stage): void {
   for (const row of small) {
     const { kind, name, session } = row
-    const isTheirs =
-      kind === 'session' ? name === id : kind === 'mark' ? sessionOfMark(name) === id : session === id
+    const isTheirs = kind === 'session' ? name === id : kind === 'mark' ? sessionOfMark(name) === id : session === id
     if (isTheirs) stage.put(row, undefined)
   }
 }

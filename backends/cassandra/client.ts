@@ -13,7 +13,12 @@ const HEARTBEAT_PART = 1 / 2
 const SHORTEST_HEARTBEAT_MS = 500
 
 /** @param patienceMs of what the client asks by itself, and of opening a connection. */
-export function makeClient(settings: Settings, context: PluginContext, hosts: SameHostFirst, patienceMs: number): Client {
+export function makeClient(
+  settings: Settings,
+  context: PluginContext,
+  hosts: SameHostFirst,
+  patienceMs: number,
+): Client {
   const { contactPoints, port, localDataCenter, user, tls } = settings
   const client = new Client({
     contactPoints: contactPoints.map((point) => (/:\d+$/.test(point) ? point : `${point}:${port}`)),

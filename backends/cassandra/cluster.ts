@@ -33,7 +33,7 @@ const SUSPECT_PART = 2
 interface Connected {
   readonly client: Client
   readonly hosts: SameHostFirst
-  close(): Promise<void>
+  readonly close: () => Promise<void>
 }
 
 export class Cluster {
@@ -152,17 +152,25 @@ export class Cluster {
     if (this.#isReplacing || signal.aborted || (this.#connected !== undefined && this.#connected !== lost)) return
     this.#isReplacing = true
     this.#replacement()
-      .then(
-        (next) => {
-          if (signal.aborted) return next.close()
-          this.#connected = next
-          // what the old one is waiting for may still be answered
-          setTimeout(() => void lost.close(), this.#part(WRITE_PART, Infinity)).unref()
-          return undefined
-        },
-        (error: unknown) => this.#context.logger.debug(`no other connection: ${String(error)}`),
-      )
+      .then((next) => this.#use(next, lost))
+      .catch((error: unknown) => this.#context.logger.debug(`no other connection: ${String(error)}`))
       .finally(() => (this.#isReplacing = false))
+      .catch(() => undefined)
+  }
+
+  async #use(next: Connected, lost: Connected): Promise<void> {
+    if (this.#closing.signal.aborted) {
+      await next.close()
+      return
+    }
+    this.#connected = next
+    // what the old one is waiting for may still be answered
+    setTimeout(
+      () => {
+        lost.close().catch(() => undefined)
+      },
+      this.#part(WRITE_PART, Infinity),
+    ).unref()
   }
 
   async #replacement(): Promise<Connected> {
@@ -221,7 +229,8 @@ export class Cluster {
       return result
     } catch (error) {
       const { coordinator } = error as { readonly coordinator?: string }
-      if (error instanceof errors.OperationTimedOutError && coordinator !== undefined) this.#suspects.suspect(coordinator)
+      if (error instanceof errors.OperationTimedOutError && coordinator !== undefined)
+        this.#suspects.suspect(coordinator)
       throw this.#closing.signal.aborted ? closedError(BACKEND, { effect: 'unknown' }) : this.#fault(error)
     }
   }

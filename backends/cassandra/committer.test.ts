@@ -25,7 +25,8 @@ describe('the committer', () => {
     changes: [change],
     fence: undefined,
   })
-  const put = (slot: number, key: string, limits = call()) => committer.submit(commitChange(commit(slot, write(key))), limits)
+  const put = (slot: number, key: string, limits = call()) =>
+    committer.submit(commitChange(commit(slot, write(key))), limits)
 
   beforeEach(async () => {
     tables = new FakeTables()

@@ -1,10 +1,10 @@
 /**
  * The one way to change the store. Changes wait in a queue; as many as do not get in each other's way are decided on
- * one read, and what they stage is written in one conditional step: only if nothing has changed since the read. So all
- * changes of a cluster stand in one order, whoever makes them, and each decides on what the one before it has left.
+ * one read, and what they stage is written in one conditional step: only if nothing has changed since the read. So
+ * all changes of a cluster stand in one order, whoever makes them, and each decides on what the one before has left.
  *
- * The read is a serial one, so a change that writes nothing – a refusal – is as good as a write: it is true of a moment
- * between the call and the answer.
+ * The read is a serial one, so a change that writes nothing – a refusal – is as good as a write: it is true of a
+ * moment between the call and the answer.
  */
 import { CoordinationError, isCoordinationError, type PluginContext } from '../../spi/index.ts'
 import { backoffMs, sleep } from '../../spi/helpers/backoff.ts'
@@ -21,8 +21,8 @@ interface Waiting {
   readonly call: Call
   /** The value of `performance.now()` after which nobody waits. */
   readonly until: number
-  resolve(result: unknown): void
-  reject(error: unknown): void
+  readonly resolve: (result: unknown) => void
+  readonly reject: (error: unknown) => void
 }
 
 interface Write {
@@ -37,7 +37,7 @@ export class Committer {
   readonly #tables: Tables
   readonly #context: Pick<PluginContext, 'clock' | 'random'>
   readonly #closing = new AbortController()
-  #queue: Waiting[] = []
+  readonly #queue: Waiting[] = []
   #running = false
   /** A write on this revision has had no answer: until the store has gone on, it may still take effect. */
   #doubtful: bigint | undefined
@@ -56,7 +56,7 @@ export class Committer {
     }
     return new Promise<T>((resolve, reject) => {
       const until = performance.now() + call.timeoutMs
-      this.#queue.push({ change, call, until, resolve: resolve as (result: unknown) => void, reject })
+      this.#queue.push({ change, call, until, resolve: (result) => resolve(result as T), reject })
       if (!this.#running) {
         this.#running = true
         this.#run().catch((error: unknown) => this.#failAll(error))
@@ -135,7 +135,11 @@ export class Committer {
     for (const { writes, settle } of decided) if (writes === undefined) settle()
     if (writing.length === 0) return []
     const left = writing.map(({ waiting }) => waiting)
-    const isDone = await this.#write(revision, writing.flatMap(({ writes = [] }) => writes), left)
+    const isDone = await this.#write(
+      revision,
+      writing.flatMap(({ writes = [] }) => writes),
+      left,
+    )
     if (!isDone) return left
     for (const { settle } of writing) settle()
     return []
@@ -181,23 +185,23 @@ interface Decided {
   readonly waiting: Waiting
   /** undefined: nothing is to be written. */
   readonly writes: readonly Write[] | undefined
-  settle(): void
+  readonly settle: () => void
 }
 
 function decide(waiting: Waiting, view: View, revision: bigint): Decided {
   const writes: Write[] = []
-  let advances = false
+  const found = { advances: false }
   const stage = {
     put: (place: Place, become: Content | undefined) => {
       writes.push({ place, become })
     },
     advance: () => {
-      advances = true
+      found.advances = true
     },
   }
   try {
     const result = waiting.change.decide(view, stage, revision)
-    const isWriting = advances || writes.length > 0
+    const isWriting = found.advances || writes.length > 0
     return { waiting, writes: isWriting ? writes : undefined, settle: () => waiting.resolve(result) }
   } catch (error) {
     return { waiting, writes: undefined, settle: () => waiting.reject(error) }

@@ -32,7 +32,11 @@ import { Tables } from './tables.ts'
  * Connects, and creates the tables if they are missing.
  * @throws CoordinationError CONNECTION, TIMEOUT, AUTHENTICATION, AUTHORIZATION, CONFIG
  */
-export async function openCassandraDriver(settings: Settings, context: PluginContext, call: Call): Promise<StoreDriver> {
+export async function openCassandraDriver(
+  settings: Settings,
+  context: PluginContext,
+  call: Call,
+): Promise<StoreDriver> {
   const cluster = await Cluster.open(settings, context, call)
   try {
     await ensureSchema(cluster, context, call)

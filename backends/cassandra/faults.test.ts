@@ -52,6 +52,8 @@ describe('what a failure says', () => {
     expect(shown(new errors.NoHostAvailableError({ 'a:1': new Error('x'), 'b:1': wrong }))).to.equal(
       'AUTHENTICATION none',
     )
-    expect(shown(new errors.NoHostAvailableError({ 'a:1': response(Code.unauthorized) }))).to.equal('AUTHORIZATION none')
+    expect(shown(new errors.NoHostAvailableError({ 'a:1': response(Code.unauthorized) }))).to.equal(
+      'AUTHORIZATION none',
+    )
   })
 })

@@ -1,9 +1,10 @@
-/** What failed in Cassandra or on the way to it, in the terms of the SPI: above all, whether it can have had an effect. */
+/** What failed in Cassandra or on the way to it, in the terms of the SPI: above all, whether it had an effect. */
 import { errors, types } from 'cassandra-driver'
 import { CoordinationError, type Effect, type ErrorCode } from '../../spi/index.ts'
 import { BACKEND } from './capabilities.ts'
 
 const Code = types.responseErrorCodes
+const UNAUTHORIZED: number = Code.unauthorized
 
 /** The server has looked at the request and will not do it. */
 const REFUSED: ReadonlyMap<number, ErrorCode> = new Map([
@@ -31,7 +32,8 @@ const UNDECIDED: ReadonlySet<number> = new Set([
 export function faultOf(error: unknown, isSilent: () => boolean): CoordinationError {
   if (error instanceof CoordinationError) return error
   const refusal = firstRefusal(error)
-  if (refusal !== undefined) return fault(refusal, refusal instanceof errors.AuthenticationError ? 'AUTHENTICATION' : 'AUTHORIZATION', 'none')
+  if (refusal instanceof errors.AuthenticationError) return fault(refusal, 'AUTHENTICATION', 'none')
+  if (refusal !== undefined) return fault(refusal, 'AUTHORIZATION', 'none')
   if (error instanceof errors.NoHostAvailableError) {
     // nothing was sent: whatever had been sent fails with an error of its own
     return fault(error, isSilent() || hasTimedOut(error) ? 'TIMEOUT' : 'CONNECTION', 'none', reasonsOf(error))
@@ -52,8 +54,7 @@ function firstRefusal(error: unknown): Error | undefined {
   const inner = error instanceof errors.NoHostAvailableError ? innerErrors(error) : [error]
   return inner.find(
     (one): one is Error =>
-      one instanceof errors.AuthenticationError ||
-      (one instanceof errors.ResponseError && one.code === Code.unauthorized),
+      one instanceof errors.AuthenticationError || (one instanceof errors.ResponseError && one.code === UNAUTHORIZED),
   )
 }
 

@@ -2,9 +2,9 @@
  * Tells of every change of the store, in order, by looking again and again. One look is shared by all followers of a
  * driver, and costs one small read as long as nothing has changed; nobody looks while nobody follows.
  *
- * Each revision says which places it has changed, in one of a ring of rows. Having read that, the feed reads the places
- * that somebody follows – serially, so that it is what stands there at one moment, and all of it. If the store has gone
- * on meanwhile, it reads what else has changed, until the two agree.
+ * Each revision says which places it has changed, in one of a ring of rows. Having read that, the feed reads the
+ * places that somebody follows – serially, so that it is what stands there at one moment, and all of it. If the store
+ * has gone on meanwhile, it reads what else has changed, until the two agree.
  */
 import { CoordinationError, isCoordinationError, type PluginContext } from '../../spi/index.ts'
 import { sleep } from '../../spi/helpers/backoff.ts'
@@ -28,7 +28,7 @@ export interface Subscription {
 interface Follower extends Subscription {
   /** The revision up to which it has been told. */
   told: bigint
-  fail(error: unknown): void
+  readonly fail: (error: unknown) => void
 }
 
 export interface FeedOptions {

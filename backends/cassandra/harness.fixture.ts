@@ -47,12 +47,12 @@ export async function startCassandraAccessControlHarness(): Promise<StartedHarne
   }
 }
 
-async function createRoles({ client }: Admin): Promise<void> {
+async function createRoles({ define }: Admin): Promise<void> {
   for (const role of ['broker', 'guest']) {
-    await client.execute(`CREATE ROLE ${role} WITH PASSWORD = '${PASSWORD}' AND LOGIN = true`, [], { prepare: false })
+    await define(`CREATE ROLE ${role} WITH PASSWORD = '${PASSWORD}' AND LOGIN = true`)
   }
   for (const permission of ['SELECT', 'MODIFY']) {
-    await client.execute(`GRANT ${permission} ON KEYSPACE conformance TO broker`, [], { prepare: false })
+    await define(`GRANT ${permission} ON KEYSPACE conformance TO broker`)
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * Which server is asked. All clients of a cluster ask the same one, the first that has the data and can be reached: it
- * lets conditional writes to one partition wait for each other, while several servers would get in each other's way and
- * leave the clients without knowing what became of their writes. A server that did not answer is asked last for a while.
+ * lets conditional writes to one partition wait for each other, while several servers would get in each other's way
+ * and leave the clients without knowing what became of their writes. One that did not answer is asked last for a while.
  */
 import {
   type Client,
@@ -76,7 +76,9 @@ export class SameHostFirst extends policies.loadBalancing.LoadBalancingPolicy {
   }
 
   override newQueryPlan(_keyspace: string, options: ExecutionOptions | null, callback: PlanCallback): void {
-    const plan = orderHosts(this.#replicas(options), this.#local(), ({ address }) => this.#options.suspects.has(address))
+    const plan = orderHosts(this.#replicas(options), this.#local(), ({ address }) =>
+      this.#options.suspects.has(address),
+    )
     ;(callback as unknown as (error: null, plan: Iterator<Host>) => void)(null, plan[Symbol.iterator]())
   }
 
@@ -94,7 +96,7 @@ export class SameHostFirst extends policies.loadBalancing.LoadBalancingPolicy {
 
   #replicas(options: ExecutionOptions | null): readonly Host[] {
     const key = options?.getRoutingKey()
-    if (key === undefined || key === null || this.#client === undefined) return []
+    if (!key || this.#client === undefined) return []
     // of a routing key of several parts the library makes one
     const token = Array.isArray(key) ? key[0] : key
     return (token && this.#client.getReplicas(this.#options.keyspace, token)) ?? []

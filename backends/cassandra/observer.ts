@@ -2,9 +2,9 @@
  * Ends the sessions of owners that have fallen silent. Every driver watches the sessions of the others: one whose beat
  * has stood still for its whole time to live, and a little more, is ended under the condition that it still does.
  *
- * Time is counted on this process's own steady clock, from the end of the read that first showed the beat. The owner had
- * sent that beat before, and gives up by itself when its time to live has passed since then; so it has given up before
- * anybody can end its session. No clock of a server decides anything.
+ * Time is counted on this process's own steady clock, from the end of the read that first showed the beat. The owner
+ * had sent that beat before, and gives up by itself when its time to live has passed since then; so it has given up
+ * before anybody can end its session. No clock of a server decides anything.
  */
 import { CLOCK_RATE_ERROR, isCoordinationError, type PluginContext } from '../../spi/index.ts'
 import { sleep } from '../../spi/helpers/backoff.ts'
@@ -58,11 +58,12 @@ export class Observer {
   async #run(): Promise<void> {
     const { signal } = this.#closing
     const { clock, logger, random, sessionTimeoutMs } = this.#options.context
-    while (!signal.aborted) {
+    const isClosed = () => signal.aborted
+    while (!isClosed()) {
       try {
         await this.look()
       } catch (error) {
-        if (signal.aborted) return
+        if (isClosed()) return
         if (!isCoordinationError(error)) throw error
         logger.debug(`the other sessions could not be looked at: ${error.message}`, { cause: error })
       }

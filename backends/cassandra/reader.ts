@@ -65,7 +65,11 @@ export class Reader {
   }
 
   /** undefined: it has changed between two pages. */
-  async #attempt(slice: Slice, options: { limit: number; keysOnly: boolean }, call: Call): Promise<Snapshot | undefined> {
+  async #attempt(
+    slice: Slice,
+    options: { limit: number; keysOnly: boolean },
+    call: Call,
+  ): Promise<Snapshot | undefined> {
     const first = await this.#tables.slice(slice, options, 'serial', call)
     // of an empty slice no row tells the revision: what it was a little later serves, if it is still empty then
     if (first.rows.length === 0) return this.#empty(slice, options, call)

@@ -26,14 +26,13 @@ function tablesOf(keyspace: string): Readonly<Record<string, string>> {
   }
 }
 
-/** @returns the statements that make what is missing; the first makes the keyspace, with three replicas as a proposal. */
+/** @returns all statements; the first makes the keyspace, with three replicas as a proposal. */
 function schemaOf(settings: Settings, center: string): readonly string[] {
   const { keyspace, replication } = settings
   const factors = replication.size > 0 ? [...replication] : [['', 3] as const]
   const shown = factors.map(([name, factor]) => `'${name === '' ? center : name}': ${factor}`).join(', ')
   const create =
-    `CREATE KEYSPACE IF NOT EXISTS "${keyspace}" ` +
-    `WITH replication = {'class': 'NetworkTopologyStrategy', ${shown}}`
+    `CREATE KEYSPACE IF NOT EXISTS "${keyspace}" ` + `WITH replication = {'class': 'NetworkTopologyStrategy', ${shown}}`
   return [create, ...Object.values(tablesOf(keyspace))]
 }
 

@@ -153,7 +153,8 @@ export class Sessions {
 
   #insert(id: string, { beat, ttlMs, isOver }: State) {
     const query =
-      `INSERT INTO ${this.#session} (cluster, id, beat, ttl_ms, over) VALUES (?, ?, ?, ?, ?) IF NOT EXISTS USING TTL ?`
+      `INSERT INTO ${this.#session} (cluster, id, beat, ttl_ms, over) VALUES (?, ?, ?, ?, ?) ` +
+      'IF NOT EXISTS USING TTL ?'
     return { query, params: [this.#id, id, beat, BigInt(Math.ceil(ttlMs)), isOver, keptFor(ttlMs)] }
   }
 

@@ -173,7 +173,9 @@ function tlsOf(config: Config, problems: string[]): ConnectionOptions | undefine
   }
   const isWanted = config['plugin.cassandra.tls'] || [ca, cert, key].some((file) => file !== undefined)
   // the client library does not check certificates unless it is told to
-  return isWanted ? { rejectUnauthorized: true, ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) } : undefined
+  return isWanted
+    ? { rejectUnauthorized: true, ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) }
+    : undefined
 }
 
 function replicationOf(centers: readonly string[], problems: string[]): ReadonlyMap<string, number> {
@@ -189,7 +191,7 @@ function replicationOf(centers: readonly string[], problems: string[]): Readonly
 }
 
 function isPair(text: string): boolean {
-  const [address = '', target = ''] = pairOf(text)
+  const [address, target] = pairOf(text)
   return HOST.test(address) && HOST.test(target) && /:\d+$/.test(target)
 }
 

@@ -53,10 +53,15 @@ export class Tables {
   }
 
   /** Ascending by the bytes of their names. */
-  async slice({ kind, from, to }: Slice, { limit, keysOnly }: SliceOptions, agreement: Agreement, call: Call): Promise<Rows> {
+  async slice(
+    { kind, from, to }: Slice,
+    { limit, keysOnly }: SliceOptions,
+    agreement: Agreement,
+    call: Call,
+  ): Promise<Rows> {
     const columns = keysOnly ? NAMES_ONLY : COLUMNS
     const query =
-      `SELECT ${columns} FROM ${this.#store} WHERE cluster = ? AND kind = ? AND name >= ? AND name < ? LIMIT ?`
+      `SELECT ${columns} FROM ${this.#store} WHERE cluster = ? AND kind = ? AND name >= ? AND name < ? ` + 'LIMIT ?'
     const { rows } = await this.#cluster.read({ query, params: [this.#id, kind, from, to, limit] }, agreement, call)
     return { revision: revisionOf(rows), rows: rows.map(rowOf) }
   }
@@ -78,8 +83,8 @@ export class Tables {
   }
 
   /**
-   * Lets the statements be prepared that are needed when servers hang: preparing is asking too. Who may not write learns
-   * it as well. @throws CoordinationError
+   * Lets the statements be prepared that are needed when servers hang: preparing is asking too. Who may not write
+   * learns it as well. @throws CoordinationError
    */
   async prepare(call: Call): Promise<void> {
     await this.places([], 'serial', call)
