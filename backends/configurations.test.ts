@@ -66,6 +66,33 @@ describe('what is wrong between properties', () => {
     ])
   })
 
+  it('is that Cassandra’s properties do not fit together', async () => {
+    const right = { 'plugin.cassandra.contact.points': 'a, b:9043' }
+    expect(
+      await problemsOf('cassandra', {
+        ...right,
+        'plugin.cassandra.username': 'broker',
+        'plugin.cassandra.replication': '3,dc2:3',
+        'plugin.cassandra.tls.key.file': 'absent.pem',
+      }).then((problems) => problems?.map((problem) => problem.replace(/:.*/, ''))),
+    ).to.deep.equal([
+      'plugin.cassandra.username and plugin.cassandra.password must be given together',
+      'plugin.cassandra.tls.key.file cannot be read',
+      'plugin.cassandra.tls.cert.file and plugin.cassandra.tls.key.file must be given together',
+      'plugin.cassandra.replication must name the data centers, if there are several',
+    ])
+    const wrong = {
+      'plugin.cassandra.contact.points': 'a b',
+      'plugin.cassandra.port': '0',
+      'plugin.cassandra.keyspace': 'a"; DROP',
+      'plugin.cassandra.consistency': 'ONE',
+      'plugin.cassandra.replication': 'dc1',
+      'plugin.cassandra.address.map': '10.0.0.1',
+      'plugin.cassandra.poll.interval.ms': '1',
+    }
+    expect(await problemsOf('cassandra', wrong)).to.have.lengthOf(Object.keys(wrong).length)
+  })
+
   it('is told at startup too, by who is started without the loader', async () => {
     const config = { 'plugin.etcd.endpoints': 'a:1', 'plugin.etcd.password': 'geheim' }
     const error: unknown = await new EtcdPluginLocator().startup('', { config }).catch((reason: unknown) => reason)

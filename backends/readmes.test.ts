@@ -1,12 +1,14 @@
 import { expect } from 'chai'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { configTable } from '../spi/index.ts'
+import { CassandraPluginLocator } from './cassandra/index.ts'
 import { EtcdPluginLocator } from './etcd/index.ts'
 import { KetaPluginLocator } from './keta/index.ts'
 import { MemoryPluginLocator } from './memory/index.ts'
 import { ZooKeeperPluginLocator } from './zookeeper/index.ts'
 
 const LOCATORS = {
+  cassandra: CassandraPluginLocator,
   etcd: EtcdPluginLocator,
   keta: KetaPluginLocator,
   memory: MemoryPluginLocator,

@@ -1,0 +1,48 @@
+/** Drivers for tests, and the properties with which clients reach a test server. */
+import { parseConfig, type PluginHost, pluginContext, silentLogger } from '../../spi/index.ts'
+import type { CassandraCluster } from '../../test-servers/cassandra.ts'
+import type { StoreDriver } from '../shared/driver.ts'
+import { call } from '../shared/etcd-v3/opened.fixture.ts'
+import { openCassandraDriver } from './driver.ts'
+import { SESSION_TTL_MS } from './promises.fixture.ts'
+import { CONFIG, type Settings, settingsOf } from './settings.ts'
+
+type Properties = Readonly<Record<string, string>>
+
+const OPEN_MS = 20_000
+
+/** @param endpoints where clients reach the nodes, in their order; of several ways there the last is that to peers. */
+export function propertiesOf({ nodes }: CassandraCluster, endpoints: readonly string[]): Properties {
+  const addresses = nodes.map(({ endpoint }) => endpoint.split(':'))
+  const ways = endpoints.slice(-nodes.length)
+  return {
+    'plugin.cassandra.contact.points': endpoints.join(','),
+    'plugin.cassandra.port': addresses[0]?.[1] ?? '',
+    'plugin.cassandra.address.map': ways.map((way, at) => `${addresses[at]?.[0] ?? ''}=${way}`).join(','),
+    'plugin.cassandra.keyspace': 'conformance',
+    'plugin.cassandra.replication': String(nodes.length),
+  }
+}
+
+/** @throws Error for properties that are wrong. */
+export function parseSettings(properties: Properties): Settings {
+  const settings = settingsOf(parseConfig(CONFIG, properties))
+  if ('problems' in settings) throw new Error(settings.problems.join('\n'))
+  return settings
+}
+
+/** Opened drivers are closed by {@link Drivers.close}. */
+export class Drivers {
+  readonly #opened: StoreDriver[] = []
+
+  async open(properties: Properties, host?: PluginHost): Promise<StoreDriver> {
+    const context = pluginContext({ sessionTimeoutMs: SESSION_TTL_MS, logger: silentLogger, ...host })
+    const driver = await openCassandraDriver(parseSettings(properties), context, call(OPEN_MS))
+    this.#opened.push(driver)
+    return driver
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#opened.splice(0).map((driver) => driver.close()))
+  }
+}

@@ -1,0 +1,18 @@
+/** What this backend is to promise, written down once more: what the driver says is compared with it. */
+import type { Capabilities } from '../../spi/index.ts'
+
+/** T of the suite: three servers on a small machine must agree several times in it. */
+export const SESSION_TTL_MS = 2000
+
+export const PROMISES: Capabilities = {
+  backend: 'cassandra',
+  persistent: true,
+  multiProcess: true,
+  linearizableReads: true,
+  atomicFencing: true,
+  snapshotScan: false,
+  transactions: { maxOps: 128 },
+  notifications: { mode: 'poll', maxLagMs: 1000 },
+  session: { minTtlMs: 500, granularityMs: 0 },
+  limits: { maxKeyBytes: 1024, maxValueBytes: 1_048_576 },
+}
