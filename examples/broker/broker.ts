@@ -2,6 +2,7 @@
 import {
   CoordinationError,
   isCoordinationError,
+  type LeaderChangeListener,
   type Logger,
   modify,
   type OpOptions,
@@ -92,6 +93,8 @@ class Broker implements RunningBroker {
   #topics: Topics | undefined
   #controller: Controller | undefined
   #requests: RequestPorts | undefined
+  /** For whoever asks; not for acting on. */
+  #controllerId: number | undefined
 
   constructor(config: BrokerConfig, plugin: PluginLocator, logger: Logger) {
     this.id = config.id
@@ -124,10 +127,11 @@ class Broker implements RunningBroker {
       me: id,
       ...{ topics, replicas, brokers: this.#brokers, minInSyncReplicas: this.#config.minInSyncReplicas },
       admin: new Admin(storage, ids),
-      controller: () => this.#whoControls(),
+      controller: () => this.#controllerId,
       controllerStatus: () => this.#controllerStatus(),
     }
     await topics.start()
+    await this.#followController()
     replicas.removeStrays(new Map([...topics.all].map(([name, topic]) => [name, topic.id])))
     this.#controller = this.#makeController()
     this.#logger.info(`broker ${id}, epoch ${String(this.#brokers.epoch)}, on ${host}:${port}`)
@@ -194,8 +198,8 @@ class Broker implements RunningBroker {
         const address = this.#brokers.all.get(broker)
         return address === undefined ? undefined : this.#connections.to(address)
       },
-      failed: (what, error) => {
-        this.#logger.info(`${what}: ${messageOf(error)}`)
+      failed: (leader, error, isNew) => {
+        if (isNew) this.#logger.info(`fetching from broker ${leader}: ${messageOf(error)}`)
         // it may have come back elsewhere
         this.#brokers.refresh()
       },
@@ -230,6 +234,15 @@ class Broker implements RunningBroker {
     })
   }
 
+  async #followController(): Promise<void> {
+    const listener: LeaderChangeListener = {
+      onLeaderChange: (leader) => {
+        this.#controllerId = leader === undefined ? undefined : Number(leader)
+      },
+    }
+    await this.#plugin.getLeaderElection(SERVICE).addListener(listener, { initial: true })
+  }
+
   #brokersChanged(): void {
     this.#controller?.hint()
     this.#replicas?.tick()
@@ -243,11 +256,6 @@ class Broker implements RunningBroker {
   #controllerStatus() {
     if (this.#controller === undefined) throw new BrokerError('STARTING', `broker ${this.id} is not ready yet`)
     return this.#controller.status
-  }
-
-  async #whoControls(): Promise<number | undefined> {
-    const leader = await this.#plugin.getLeaderElection(SERVICE).getLeader({ consistency: 'sequential' })
-    return leader === undefined ? undefined : Number(leader)
   }
 
   /** Given by the first broker of a cluster. */

@@ -21,7 +21,7 @@ export interface RequestPorts {
   readonly replicas: Replicas
   readonly admin: Admin
   readonly minInSyncReplicas: number
-  controller(): Promise<number | undefined>
+  controller(): number | undefined
   controllerStatus(): ControllerStatus
 }
 
@@ -88,7 +88,7 @@ async function metadata({ brokers, topics, controller }: RequestPorts): Promise<
   return {
     header: {
       brokers: [...brokers.all.values()].map(({ id, host, port, epoch }) => ({ id, host, port, epoch: String(epoch) })),
-      controller: (await controller()) ?? -1,
+      controller: controller() ?? -1,
       topics: Object.fromEntries(
         [...topics.all].map(([name, { id, config, partitions }]) => {
           const all = [...partitions].map(([partition, { replicas, state }]) => {

@@ -11,8 +11,8 @@ export interface FetcherSetup {
   connection(): Connection | undefined
   /** Those that follow this leader now. */
   partitions(): readonly Partition[]
-  /** What could not be done; the same soon again. */
-  failed(error: unknown): void
+  /** It is tried again. @param isNew whether the time before it succeeded. */
+  failed(error: unknown, isNew: boolean): void
 }
 
 interface Asked {
@@ -23,13 +23,14 @@ interface Asked {
 
 const MAX_WAIT_MS = 500
 const MAX_BYTES = 1024 * 1024
-const PAUSE_MS = 50
+const PAUSE_MS = 100
 const TIMEOUT_MS = 5_000
 
 export class ReplicaFetcher {
   readonly #setup: FetcherSetup
   readonly #changed = new Bell()
   readonly #finished: Promise<void>
+  #isFailing = false
   #isOver = false
 
   constructor(setup: FetcherSetup) {
@@ -62,9 +63,11 @@ export class ReplicaFetcher {
       }
       try {
         const hasProblems = await this.#round(connection, asked, changed)
+        this.#isFailing = false
         if (hasProblems) await this.#changed.next(PAUSE_MS)
       } catch (error) {
-        this.#setup.failed(error)
+        this.#setup.failed(error, !this.#isFailing)
+        this.#isFailing = true
         if (!this.#isOver) await this.#changed.next(PAUSE_MS)
       }
     }

@@ -16,7 +16,8 @@ export interface ReplicasSetup extends Omit<LeaderPorts, 'changed'> {
   readonly folder: string
   readonly flushMessages: number
   connectionTo(broker: number): Connection | undefined
-  failed(what: string, error: unknown): void
+  /** A leader could not be fetched from. @param isNew whether it could the time before. */
+  failed(leader: number, error: unknown, isNew: boolean): void
 }
 
 const REMOVED = '-delete'
@@ -132,7 +133,7 @@ export class Replicas {
       me,
       connection: () => this.#setup.connectionTo(leader),
       partitions: () => this.all.filter(({ following }) => following?.leader === leader),
-      failed: (error) => this.#setup.failed(`fetching from broker ${leader}`, error),
+      failed: (error, isNew) => this.#setup.failed(leader, error, isNew),
     })
     this.#fetchers.set(leader, fetcher)
   }
