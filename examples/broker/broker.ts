@@ -130,9 +130,9 @@ class Broker implements RunningBroker {
       controller: () => this.#controllerId,
       controllerStatus: () => this.#controllerStatus(),
     }
-    await topics.start()
+    const names = await topics.start()
+    replicas.removeStrays(names, new Map([...topics.all].map(([name, topic]) => [name, topic.id])))
     await this.#followController()
-    replicas.removeStrays(new Map([...topics.all].map(([name, topic]) => [name, topic.id])))
     this.#controller = this.#makeController()
     this.#logger.info(`broker ${id}, epoch ${String(this.#brokers.epoch)}, on ${host}:${port}`)
   }

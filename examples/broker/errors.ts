@@ -6,6 +6,7 @@
  * | `NOT_LEADER` | this broker does not, or no longer, lead the partition | after new metadata |
  * | `FENCED_LEADER_EPOCH`, `UNKNOWN_LEADER_EPOCH` | asker and leader are not of one leader epoch | soon |
  * | `NOT_ENOUGH_REPLICAS` | fewer in sync than `min.insync.replicas` | soon |
+ * | `OFFSET_NOT_AVAILABLE` | the leader is new, and does not know yet how far records are safe | soon |
  * | `REQUEST_TIMED_OUT` | it may have been done, or may yet be | if doing it twice is all right |
  * | `STARTING`, `COORDINATION` | the broker cannot do it now; the store cannot be reached | soon |
  * | `UNKNOWN_TOPIC` | there is no such topic or partition, or this broker has not heard of it yet | after new metadata |
@@ -20,6 +21,7 @@ export const BROKER_ERRORS = [
   'FENCED_LEADER_EPOCH',
   'UNKNOWN_LEADER_EPOCH',
   'NOT_ENOUGH_REPLICAS',
+  'OFFSET_NOT_AVAILABLE',
   'REQUEST_TIMED_OUT',
   'STARTING',
   'COORDINATION',
@@ -58,6 +60,7 @@ export function isRetriable({ code }: BrokerError): boolean {
     case 'FENCED_LEADER_EPOCH':
     case 'UNKNOWN_LEADER_EPOCH':
     case 'NOT_ENOUGH_REPLICAS':
+    case 'OFFSET_NOT_AVAILABLE':
     case 'REQUEST_TIMED_OUT':
     case 'STARTING':
     case 'COORDINATION':

@@ -122,7 +122,10 @@ async function fetch({ replicas }: RequestPorts, header: Json): Promise<Answer> 
   for (;;) {
     const changed = replicas.bell.next(end - Date.now())
     const partition = replicas.get(topicPartition(header))
-    const { highWatermark } = partition.asLeader()
+    const { highWatermark, knowsHighWatermark } = partition.asLeader()
+    if (offset >= highWatermark && !knowsHighWatermark) {
+      throw new BrokerError('OFFSET_NOT_AVAILABLE', `what ${partition.name} may show is not known yet`)
+    }
     if (offset > partition.log.endOffset) {
       throw new BrokerError('OFFSET_OUT_OF_RANGE', `${partition.name} ends at ${partition.log.endOffset}`)
     }

@@ -4,12 +4,12 @@ import { appendFile, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Given, Link, Party } from 'keta/conformance'
+import { BrokerProcess } from '../broker-process.ts'
 import { BrokerClient } from '../client/client.ts'
 import { decodeState, type PartitionState } from '../core/metadata.ts'
 import { CONTROLLER_EPOCH, statePath } from '../core/paths.ts'
 import type { ControllerStatus } from '../store/controller.ts'
 import { type Address, Connection } from '../wire/connection.ts'
-import { BrokerProcess } from './broker-process.ts'
 
 export interface BrokerStatus {
   readonly broker: number
@@ -44,9 +44,9 @@ export class BrokerCluster {
   readonly #addresses = new Map<number, Address>()
   readonly #links = new Map<number, Link>()
 
-  private constructor(given: Given, observer: Party, folder: string, properties: Properties) {
+  private constructor(given: Given, observer: Party, folder: string, properties: Properties, ttlMs: number) {
     this.given = given
-    this.ttlMs = Math.max(given.T, SHORTEST_TTL_MS)
+    this.ttlMs = ttlMs
     this.observer = observer
     this.#folder = folder
     this.#properties = properties
@@ -55,11 +55,16 @@ export class BrokerCluster {
 
   /**
    * Starts brokers. The first is the controller, whatever the others do, as it is alone when it starts.
-   * @param properties of all brokers, besides what they must have.
+   * @param properties of all brokers, besides what they must have. @param leastTtlMs of their sessions.
    */
-  static async start(given: Given, ids: readonly number[], properties: Properties = {}): Promise<BrokerCluster> {
+  static async start(
+    given: Given,
+    ids: readonly number[],
+    properties: Properties = {},
+    leastTtlMs = SHORTEST_TTL_MS,
+  ): Promise<BrokerCluster> {
     const folder = await mkdtemp(join(tmpdir(), 'keta-brokers-'))
-    const cluster = new BrokerCluster(given, await given.party('observer'), folder, properties)
+    const cluster = new BrokerCluster(given, await given.party('observer'), folder, properties, Math.max(given.T, leastTtlMs))
     const [first, ...others] = ids
     if (first !== undefined) {
       await cluster.start(first)

@@ -2,6 +2,7 @@
 import type { ConformanceCase, Given } from 'keta/conformance'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { decodeState } from '../core/metadata.ts'
 import { parseStatePath, TOPICS } from '../core/paths.ts'
 import { BrokerCluster } from './broker-cluster.ts'
@@ -20,6 +21,8 @@ export const manyPartitions: readonly ConformanceCase[] = [
 const TOPICS_MADE = 50
 const PARTITIONS = 10
 const REPLICAS = 2
+/** Looking is work for the store, too. */
+const LOOK_EVERY_MS = 200
 
 async function fiftyTopics(given: Given): Promise<void> {
   const cluster = await BrokerCluster.start(given, [0, 1, 2])
@@ -32,6 +35,7 @@ async function fiftyTopics(given: Given): Promise<void> {
     await Promise.all(some.map((name) => client.createTopic(name, { partitions: PARTITIONS, replicationFactor: REPLICAS })))
   }
   const states = async () => {
+    await sleep(LOOK_EVERY_MS)
     const all = []
     for await (const { key, text } of cluster.storage.scan(TOPICS)) {
       if (parseStatePath(key) !== undefined) all.push(decodeState(text))

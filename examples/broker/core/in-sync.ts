@@ -57,15 +57,25 @@ export function shrunkIsr(
   return left.length < isr.length ? left : undefined
 }
 
+export interface Joinable {
+  readonly replicas: readonly number[]
+  /** Those of them that go, when all others are in sync. */
+  readonly removing: readonly number[]
+  readonly live: ReadonlySet<number>
+}
+
 /**
  * The set with all replicas that have come so far: they have what is acknowledged, and what predecessors of this leader
  * may have acknowledged without telling it.
  */
 export function grownIsr(
   { isr, epochStart, highWatermark: mark, followers }: Leading,
-  { replicas, live }: { readonly replicas: readonly number[]; readonly live: ReadonlySet<number> },
+  { replicas, removing, live }: Joinable,
 ): readonly number[] | undefined {
-  const come = replicas.filter((id) => {
+  const staying = replicas.filter((id) => !removing.includes(id))
+  // a controller is about to let the others go, or has just done so: they must not come back
+  const isMoved = removing.length > 0 && staying.every((id) => isr.includes(id))
+  const come = (isMoved ? [] : replicas).filter((id) => {
     const end = followers.get(id)?.endOffset ?? -1
     return !isr.includes(id) && live.has(id) && end >= mark && end >= epochStart
   })

@@ -25,6 +25,7 @@ export interface Reign {
   readonly state: PartitionState
   readonly version: Version
   readonly replicas: readonly number[]
+  readonly removing: readonly number[]
   readonly highWatermark: number
 }
 
@@ -44,6 +45,7 @@ export class Leader {
   readonly #epochStart: number
   readonly #followers = new Map<number, Progress>()
   #replicas: readonly number[]
+  #removing: readonly number[]
   #isr: readonly number[]
   #version: Version
   #unsettled: (readonly number[])[] = []
@@ -53,7 +55,7 @@ export class Leader {
   #isOver = false
 
   constructor(of: TopicPartition & { readonly log: PartitionLog }, reign: Reign, ports: LeaderPorts) {
-    const { state, version, replicas } = reign
+    const { state, version, replicas, removing } = reign
     this.#of = of
     this.#ports = ports
     this.epoch = state.leaderEpoch
@@ -62,6 +64,7 @@ export class Leader {
     this.#isr = state.isr
     this.#version = version
     this.#replicas = replicas
+    this.#removing = removing
     this.#highWatermark = reign.highWatermark
     // all get the time to come
     for (const id of replicas) this.#followers.set(id, { endOffset: 0, caughtUpAt: ports.now() })
@@ -81,8 +84,14 @@ export class Leader {
     return this.#highWatermark
   }
 
-  setReplicas(replicas: readonly number[]): void {
+  /** Until then its predecessor may have shown more to consumers than this one would. */
+  get knowsHighWatermark(): boolean {
+    return this.#highWatermark >= this.#epochStart
+  }
+
+  setReplicas(replicas: readonly number[], removing: readonly number[]): void {
     this.#replicas = replicas
+    this.#removing = removing
     for (const id of replicas) {
       if (!this.#followers.has(id)) this.#followers.set(id, { endOffset: 0, caughtUpAt: this.#ports.now() })
     }
@@ -112,7 +121,7 @@ export class Leader {
     const leaderEnd = this.#of.log.endOffset
     this.#followers.set(replica, afterFetch(before, { offset, leaderEnd, now: this.#ports.now() }))
     this.#advance()
-    this.#maintain(() => grownIsr(this.#leading, { replicas: this.#replicas, live: this.#ports.live() }))
+    this.#maintain(() => this.#grownIsr())
   }
 
   /** To be called from time to time, and when a broker has gone. */
@@ -120,8 +129,7 @@ export class Leader {
     const { now, live, maxLagMs } = this.#ports
     this.#maintain(
       () =>
-        shrunkIsr(this.#leading, { now: now(), maxLagMs, live: live() }) ??
-        grownIsr(this.#leading, { replicas: this.#replicas, live: live() }),
+        shrunkIsr(this.#leading, { now: now(), maxLagMs, live: live() }) ?? this.#grownIsr(),
     )
   }
 
@@ -129,6 +137,11 @@ export class Leader {
   end(): void {
     this.#isOver = true
     for (const { answer } of this.#waiting) answer(new BrokerError('NOT_LEADER', 'the leader has changed meanwhile'))
+  }
+
+  #grownIsr(): readonly number[] | undefined {
+    const joinable = { replicas: this.#replicas, removing: this.#removing, live: this.#ports.live() }
+    return grownIsr(this.#leading, joinable)
   }
 
   get #leading(): Leading {

@@ -10,6 +10,7 @@ import { Leader, type LeaderPorts } from './leader.ts'
 /** What the metadata say of the partition. */
 export interface PartitionView {
   readonly replicas: readonly number[]
+  readonly removing: readonly number[]
   readonly state: PartitionState
   readonly version: Version
 }
@@ -66,13 +67,13 @@ export class Partition {
    * only the leader writes, and it knows best what.
    * @returns whether the role has changed.
    */
-  apply({ replicas, state, version }: PartitionView): boolean {
-    this.#leader?.setReplicas(replicas)
+  apply({ state, ...others }: PartitionView): boolean {
+    this.#leader?.setReplicas(others.replicas, others.removing)
     if (state.leaderEpoch <= this.#epoch) return false
     this.#stepDown()
     this.#epoch = state.leaderEpoch
     if (state.leader === this.#ports.me) {
-      this.#leader = new Leader(this, { state, version, replicas, highWatermark: this.#highWatermark }, this.#ports)
+      this.#leader = new Leader(this, { ...others, state, highWatermark: this.#highWatermark }, this.#ports)
     } else if (state.leader >= 0) {
       this.#following = { leader: state.leader, epoch: state.leaderEpoch, ask: this.log.lastEpoch }
     }

@@ -57,22 +57,28 @@ export class Replicas {
       if (held.topicId !== topic?.id || !wanted.has(held.partition)) this.#remove(held)
     }
     if (topic !== undefined) {
-      for (const [partition, { replicas, state }] of wanted) {
+      for (const [partition, { state, ...others }] of wanted) {
         if (state === undefined) continue
         const held = this.#hold({ topic: name, topicId: topic.id, partition })
-        if (held.apply({ replicas, state: state.value, version: state.version })) changed = true
+        if (held.apply({ ...others, state: state.value, version: state.version })) changed = true
       }
     }
     if (changed) this.#arrangeFetchers()
   }
 
-  /** Removes what lies on disk of topics that are gone. @param known topics with their ids. */
-  removeStrays(known: ReadonlyMap<string, string>): void {
+  /**
+   * Removes what lies on disk of topics that are gone. @param names of those that there are. @param ids of those of them
+   * that could be read.
+   */
+  removeStrays(names: ReadonlySet<string>, ids: ReadonlyMap<string, string>): void {
     for (const name of readdirSync(this.#setup.folder)) {
       const [, topic] = /^(.+)-\d+$/.exec(name) ?? []
       const folder = join(this.#setup.folder, name)
       if (name.endsWith(REMOVED)) rmSync(folder, { recursive: true, force: true })
-      else if (topic !== undefined && topicIdIn(folder) !== known.get(topic)) this.#removeFolder(name)
+      if (topic === undefined || this.#partitions.has(name)) continue
+      const id = ids.get(topic)
+      const isStray = id === undefined ? !names.has(topic) : topicIdIn(folder) !== id
+      if (isStray) this.#removeFolder(name)
     }
   }
 

@@ -15,6 +15,7 @@ import {
   sameBytes,
   type Storage,
 } from 'keta/spi'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Bell } from '../bell.ts'
 import { CONTROLLER_EPOCH, DELETE_TOPICS, PREFERRED_ELECTION, REASSIGNMENT, SHUTDOWNS } from '../core/paths.ts'
 import { plan } from '../core/plan.ts'
@@ -49,6 +50,7 @@ export interface ControllerStatus {
 /** How many writes are under way at once. */
 const WRITERS = 16
 const RETRY_MS = 200
+const GATHER_MS = 20
 
 export class Controller {
   readonly #setup: ControllerSetup
@@ -110,6 +112,8 @@ export class Controller {
         if (outcome === 'fenced') return
         if (outcome === 'failed') await this.#hint.next(RETRY_MS)
         else if (outcome === 'settled') await changed
+        // what changes together is looked at together
+        await sleep(GATHER_MS)
       }
     } finally {
       over.removeEventListener('abort', ended)

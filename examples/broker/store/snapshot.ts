@@ -24,16 +24,20 @@ export async function readCluster(
   group: GroupMembershipClient,
   unreadable: (key: string, error: Error) => void,
 ): Promise<ClusterView> {
-  const members = await group.members()
+  const [members, topicEntries, configEntries, adminEntries] = await Promise.all([
+    group.members(),
+    all(storage, paths.TOPICS),
+    all(storage, paths.TOPIC_CONFIGS),
+    all(storage, paths.ADMIN),
+  ])
   const topics = new Map<string, Draft>()
-  for await (const entry of storage.scan(paths.TOPICS)) readTopicEntry(topics, entry, unreadable)
+  for (const entry of topicEntries) readTopicEntry(topics, entry, unreadable)
   const configs = new Map<string, Version>()
-  for await (const { key, version } of storage.scan(paths.TOPIC_CONFIGS)) {
+  for (const { key, version } of configEntries) {
     const topic = paths.childName(paths.TOPIC_CONFIGS, key)
     if (topic !== undefined) configs.set(topic, version)
   }
-  const admin = new Map<string, Entry>()
-  for await (const entry of storage.scan(paths.ADMIN)) admin.set(entry.key, entry)
+  const admin = new Map(adminEntries.map((entry) => [entry.key, entry]))
   const wish = <T>(key: string, decode: (text: string) => T) => readWish(admin.get(key), decode, unreadable)
   const shutdowns = childrenOf(admin, paths.SHUTDOWNS)
   const isLeaving = (id: string, epoch: bigint) => shutdowns.get(id)?.text === epoch.toString()
@@ -53,6 +57,12 @@ export async function readCluster(
     preferred: wish(paths.PREFERRED_ELECTION, decodePreferredElection),
     pastShutdowns: new Map(past.map(([id, { version }]) => [Number(id), version])),
   }
+}
+
+async function all(storage: Storage, namespace: string): Promise<readonly Entry[]> {
+  const entries: Entry[] = []
+  for await (const entry of storage.scan(namespace)) entries.push(entry)
+  return entries
 }
 
 function readTopicEntry(

@@ -2,7 +2,8 @@
  * The topics, as this broker knows them: kept up to date by listeners on every key. A listener's call is a hint; what
  * counts is then read from the store, one reading of a topic after the other, so that no older state follows a newer.
  */
-import type { KeySetChangeListener, ListenerRegistry, Logger, Storage, ValueChangeListener } from 'keta/spi'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Entry, KeySetChangeListener, ListenerRegistry, Logger, Storage, ValueChangeListener } from 'keta/spi'
 import { Bell } from '../bell.ts'
 import type { PartitionState, TopicConfig } from '../core/metadata.ts'
 import { decodeState, decodeTopic, decodeTopicConfig } from '../core/metadata.ts'
@@ -12,6 +13,7 @@ import { messageOf } from '../errors.ts'
 
 export interface TopicPartitionView {
   readonly replicas: readonly number[]
+  readonly removing: readonly number[]
   /** Undefined until a controller has made it. */
   readonly state: Versioned<PartitionState> | undefined
 }
@@ -31,12 +33,15 @@ export interface TopicsSetup {
 }
 
 const RETRY_MS = 200
+/** What is changed together is read together. */
+const GATHER_MS = 10
 /** Topics that are read at a time. */
 const READERS = 8
 
 export class Topics {
   readonly #setup: TopicsSetup
   readonly #topics = new Map<string, Topic>()
+  readonly #records = new Map<string, Entry>()
   readonly #listeners = new Map<string, Map<string, ValueChangeListener>>()
   readonly #dirty = new Set<string>()
   readonly #work = new Bell()
@@ -54,11 +59,12 @@ export class Topics {
     return this.#topics
   }
 
-  /** Resolves when all topics that there are have been read once. */
-  async start(): Promise<void> {
+  /** Resolves when all topics have been tried to read once. @returns the names that there are. */
+  async start(): Promise<ReadonlySet<string>> {
     await this.#setup.registry.addKeySetChangeListener(TOPICS, this.#names)
     const names = await this.#setup.storage.list(TOPICS)
-    await Promise.all([...names].map((name) => this.#refresh(name)))
+    await Promise.all([...names].map((name) => this.#tryToRefresh(name)))
+    return names
   }
 
   /** What is known of it is out of date. */
@@ -88,16 +94,21 @@ export class Topics {
         continue
       }
       this.#dirty.delete(name)
-      try {
-        await this.#refresh(name)
-      } catch (error) {
-        if (this.#isOver) return
-        this.#setup.logger.warn(`topic ${name} could not be read: ${messageOf(error)}`)
-        await new Promise((resolve) => {
-          setTimeout(resolve, RETRY_MS)
-        })
-        this.hint(name)
-      }
+      await sleep(GATHER_MS)
+      const isRead = await this.#tryToRefresh(name)
+      if (!isRead) await sleep(RETRY_MS)
+    }
+  }
+
+  /** What could not be read is read again. */
+  async #tryToRefresh(name: string): Promise<boolean> {
+    try {
+      await this.#refresh(name)
+      return true
+    } catch (error) {
+      if (!this.#isOver) this.#setup.logger.warn(`topic ${name} could not be read: ${messageOf(error)}`)
+      this.hint(name)
+      return false
     }
   }
 
@@ -126,25 +137,25 @@ export class Topics {
     if (!wasFollowed) this.hint(name)
   }
 
-  /** The record, and states that belong to that record and not to one before or after it. */
+  /** The record, and states that belong to that record and not to one before or after it: it is the same at the end. */
   async #load(name: string): Promise<Topic | undefined> {
     const { storage } = this.#setup
+    let record = this.#records.get(name) ?? (await storage.fetchEntry(topicPath(name)))
     for (;;) {
-      const record = await storage.fetchEntry(topicPath(name))
-      if (record === undefined) return undefined
       const states = new Map<number, Versioned<PartitionState>>()
       for await (const { key, text, version } of storage.scan(topicPath(name))) {
         const at = parseStatePath(key)
         if (at !== undefined) states.set(at.partition, { value: decodeState(text), version })
       }
-      const config = await storage.fetch(topicConfigPath(name))
-      const again = await storage.fetchEntry(topicPath(name))
-      if (again?.version !== record.version) continue
-      const { id, partitions } = decodeTopic(record.text)
-      const views = [...partitions].map(([partition, replicas]) => {
-        return [partition, { replicas, state: states.get(partition) }] as const
-      })
-      return { id, config: config === undefined ? {} : decodeTopicConfig(config), partitions: new Map(views) }
+      const [again, config] = await Promise.all([
+        storage.fetchEntry(topicPath(name)),
+        storage.fetch(topicConfigPath(name)),
+      ])
+      if (again === undefined) this.#records.delete(name)
+      else this.#records.set(name, again)
+      if (again === undefined) return undefined
+      if (again.version === record?.version) return topicOf(again, states, config)
+      record = again
     }
   }
 
@@ -174,4 +185,17 @@ export class Topics {
     if (held.size === 0) this.#listeners.delete(name)
     return fresh.length === 0
   }
+}
+
+function topicOf(
+  record: Entry,
+  states: ReadonlyMap<number, Versioned<PartitionState>>,
+  config: string | undefined,
+): Topic {
+  const { id, partitions, removing } = decodeTopic(record.text)
+  const views = [...partitions].map(([partition, replicas]) => {
+    const view = { replicas, removing: removing.get(partition) ?? [], state: states.get(partition) }
+    return [partition, view] as const
+  })
+  return { id, config: config === undefined ? {} : decodeTopicConfig(config), partitions: new Map(views) }
 }

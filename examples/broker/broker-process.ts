@@ -1,15 +1,15 @@
-/** A broker as a case sees it: a process that is killed, stopped and started again. */
+/** A broker as tests and the demo see it: a process that is killed, stopped and started again. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createRequire } from 'node:module'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import type { Address } from '../wire/connection.ts'
+import type { Address } from './wire/connection.ts'
 
-const MAIN = fileURLToPath(new URL('../main.ts', import.meta.url))
+const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url))
 const TYPESCRIPT_LOADER = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
 const OUTPUT_KEPT = 20_000
 
-/** A test run that ends, however it does, leaves none behind – not even a stopped one. */
+/** Whoever started them leaves none behind, however it ends – not even a stopped one. */
 const living = new Set<ChildProcess>()
 process.on('exit', () => {
   for (const child of living) child.kill('SIGKILL')
