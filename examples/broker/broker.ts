@@ -261,10 +261,15 @@ class Broker implements RunningBroker {
   /** Given by the first broker of a cluster. */
   async #clusterId(): Promise<string> {
     const fresh = () => JSON.stringify({ version: '1', id: randomBytes(16).toString('base64url') })
-    const entry = await modify(this.#plugin.getStorage(), CLUSTER_ID, (now) => (now === undefined ? fresh() : undefined), {
-      // whoever's it is, it counts
-      appliedIn: () => false,
-    })
+    const entry = await modify(
+      this.#plugin.getStorage(),
+      CLUSTER_ID,
+      (now) => (now === undefined ? fresh() : undefined),
+      {
+        // whoever's it is, it counts
+        appliedIn: () => false,
+      },
+    )
     return String(parseObject(entry?.text ?? '{}', CLUSTER_ID)['id'])
   }
 }

@@ -79,7 +79,8 @@ export function readBrokerConfig(file: string, warn: (warning: string) => void):
   const all = [...problems, ...(readable ? checked.problems : [])]
   const { values } = checked
   if (all.length > 0 || values === undefined) {
-    const message = all.length === 1 ? `${all[0]}` : `${all.length} problems in the configuration:\n  - ${all.join('\n  - ')}`
+    const message =
+      all.length === 1 ? `${all[0]}` : `${all.length} problems in the configuration:\n  - ${all.join('\n  - ')}`
     throw new CoordinationError('CONFIG', message, { problems: all })
   }
   const advertised = values['advertised.listeners']

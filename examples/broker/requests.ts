@@ -21,8 +21,8 @@ export interface RequestPorts {
   readonly replicas: Replicas
   readonly admin: Admin
   readonly minInSyncReplicas: number
-  controller(): number | undefined
-  controllerStatus(): ControllerStatus
+  readonly controller: () => number | undefined
+  readonly controllerStatus: () => ControllerStatus
 }
 
 const MAX_WAIT_MS = 5_000

@@ -64,7 +64,13 @@ export class BrokerCluster {
     leastTtlMs = SHORTEST_TTL_MS,
   ): Promise<BrokerCluster> {
     const folder = await mkdtemp(join(tmpdir(), 'keta-brokers-'))
-    const cluster = new BrokerCluster(given, await given.party('observer'), folder, properties, Math.max(given.T, leastTtlMs))
+    const cluster = new BrokerCluster(
+      given,
+      await given.party('observer'),
+      folder,
+      properties,
+      Math.max(given.T, leastTtlMs),
+    )
     const [first, ...others] = ids
     if (first !== undefined) {
       await cluster.start(first)
@@ -103,7 +109,12 @@ export class BrokerCluster {
       ...this.#properties,
       ...properties,
     }
-    await appendFile(file, Object.entries(all).map(([name, value]) => `${name}=${value}\n`).join(''))
+    await appendFile(
+      file,
+      Object.entries(all)
+        .map(([name, value]) => `${name}=${value}\n`)
+        .join(''),
+    )
     const broker = new BrokerProcess(file)
     this.given.after(async () => {
       broker.continue()

@@ -47,7 +47,11 @@ async function stoppedWhileWriting(given: Given): Promise<void> {
   cluster.process(0).stop()
   const made = await count()
   given.history.note({ made })
-  await given.until('another broker controls', async () => (await cluster.controllerEpoch()) === '2', cluster.failoverMs)
+  await given.until(
+    'another broker controls',
+    async () => (await cluster.controllerEpoch()) === '2',
+    cluster.failoverMs,
+  )
   await given.until('it has made all partitions', async () => (await count()) === PARTITIONS, cluster.failoverMs)
   const all = async () => {
     const states: string[] = []

@@ -46,7 +46,11 @@ async function staleLeader(given: Given): Promise<void> {
   await given.until('broker 0 leads', async () => (await onZero())?.role === 'leader')
   const link = await cluster.link(0)
   link.blackHole('both')
-  await given.until('another broker leads', async () => (await cluster.state('orders')).leader === 1, cluster.failoverMs)
+  await given.until(
+    'another broker leads',
+    async () => (await cluster.state('orders')).leader === 1,
+    cluster.failoverMs,
+  )
   expect(await onZero(), 'broker 0 does not know').to.include({ role: 'leader', leader_epoch: 0 })
   // long enough to find its followers behind, and to try to take them out
   await given.always('broker 1 leads', async () => (await cluster.state('orders')).leader === 1, 1_000)

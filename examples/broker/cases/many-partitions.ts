@@ -32,7 +32,9 @@ async function fiftyTopics(given: Given): Promise<void> {
   const names = Array.from({ length: TOPICS_MADE }, (_, topic) => `t${topic}`)
   for (let at = 0; at < names.length; at += 5) {
     const some = names.slice(at, at + 5)
-    await Promise.all(some.map((name) => client.createTopic(name, { partitions: PARTITIONS, replicationFactor: REPLICAS })))
+    await Promise.all(
+      some.map((name) => client.createTopic(name, { partitions: PARTITIONS, replicationFactor: REPLICAS })),
+    )
   }
   const states = async () => {
     await sleep(LOOK_EVERY_MS)

@@ -38,7 +38,10 @@ async function startsAtOnce(given: Given): Promise<void> {
   await all.kill()
   await cluster.start(2)
   const again = (await cluster.observer.group().members()).get('2')?.epoch ?? 0n
-  expect(epochs.every((epoch) => again > epoch), `whether ${again} is above ${epochs.join(', ')}`).to.equal(true)
+  expect(
+    epochs.every((epoch) => again > epoch),
+    `whether ${again} is above ${epochs.join(', ')}`,
+  ).to.equal(true)
 }
 
 async function controllers(cluster: BrokerCluster): Promise<readonly number[]> {
@@ -50,7 +53,10 @@ async function oneOfEachId(given: Given): Promise<void> {
   const cluster = await BrokerCluster.start(given, [1, 0])
   await cluster.createTopic('held', [0, 1])
   const before = await cluster.status(0)
-  const second = await cluster.spawn(0, { 'log.dirs': `${cluster.logDir(0)}-other`, listeners: 'PLAINTEXT://127.0.0.1:0' })
+  const second = await cluster.spawn(0, {
+    'log.dirs': `${cluster.logDir(0)}-other`,
+    listeners: 'PLAINTEXT://127.0.0.1:0',
+  })
   expect(await second.exit(), second.output).to.equal(3)
   const same = await cluster.spawn(0, { listeners: 'PLAINTEXT://127.0.0.1:0' })
   expect(await same.exit(), same.output).to.equal(3)

@@ -50,7 +50,9 @@ async function created(given: Given): Promise<void> {
   expect(await cluster.storage.fetch(topicPath('orders'))).to.match(
     /^{"version":3,"partitions":{"0":\[0,1,2],"1":\[1,2,0]},"adding_replicas":{},"removing_replicas":{},"topic_id":"[\w-]{22}"}$/,
   )
-  await cluster.client().createTopic('rounds', { partitions: 6, replicationFactor: 2, config: { 'min.insync.replicas': '2' } })
+  await cluster
+    .client()
+    .createTopic('rounds', { partitions: 6, replicationFactor: 2, config: { 'min.insync.replicas': '2' } })
   expect(await cluster.storage.fetch(topicConfigPath('rounds'))).to.equal(
     '{"version":1,"config":{"min.insync.replicas":"2"}}',
   )
@@ -87,7 +89,12 @@ async function halfMade(given: Given): Promise<void> {
   const made = encodeState({ controllerEpoch: 1, leader: 2, leaderEpoch: 0, isr: [1, 2] })
   await cluster.storage.put(statePath('half', 1), made)
   await cluster.process(0).kill()
-  await cluster.untilInSync('half', [[1, 2], [1, 2], [1, 2], [1, 2]])
+  await cluster.untilInSync('half', [
+    [1, 2],
+    [1, 2],
+    [1, 2],
+    [1, 2],
+  ])
   expect(await cluster.stateText('half', 0)).to.equal(stateText([2, 1, 0], [1, 2]))
   expect(await cluster.stateText('half', 1), 'what was made already').to.equal(made)
 }

@@ -64,7 +64,12 @@ const COMMANDS: Readonly<
   },
   async consume(client, [topic], { partition, from, follow = false }) {
     for (let offset = number(from ?? '0'); ; ) {
-      const records = await client.fetch(required(topic, 'a topic'), number(partition ?? '0'), offset, follow ? 2_000 : 0)
+      const records = await client.fetch(
+        required(topic, 'a topic'),
+        number(partition ?? '0'),
+        offset,
+        follow ? 2_000 : 0,
+      )
       for (const { value } of records) console.log(value.toString('utf8'))
       offset = (records.at(-1)?.offset ?? offset - 1) + 1
       if (records.length === 0 && !follow) return

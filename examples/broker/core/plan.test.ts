@@ -18,10 +18,19 @@ function versioned<T>(value: T, text = 'v'): Versioned<T> {
 }
 
 function record(replicas: readonly (readonly number[])[], changes: Partial<TopicRecord> = {}): Versioned<TopicRecord> {
-  return versioned({ id: 'id', partitions: new Map(replicas.entries()), adding: new Map(), removing: new Map(), ...changes })
+  return versioned({
+    id: 'id',
+    partitions: new Map(replicas.entries()),
+    adding: new Map(),
+    removing: new Map(),
+    ...changes,
+  })
 }
 
-function topic(of: Versioned<TopicRecord> | undefined, states: readonly (PartitionState | undefined)[] = []): TopicView {
+function topic(
+  of: Versioned<TopicRecord> | undefined,
+  states: readonly (PartitionState | undefined)[] = [],
+): TopicView {
   const there = [...states.entries()].flatMap(([partition, state]) =>
     state === undefined ? [] : [[partition, versioned(state, `s${partition}`)] as const],
   )
@@ -111,10 +120,12 @@ describe('plan', () => {
     const deletions = new Map([['t', versioned({ topicId: 'id' }, 'wish')]])
     const configs = new Map([['t', version('c')]])
     const keys = (of: TopicView | undefined, more: Partial<ClusterView> = {}) =>
-      plan(view({ topics: new Map(of === undefined ? [] : [['t', of]]), deletions, ...more }), EPOCH).map(({ op, key }) => {
-        expect(op).to.equal('delete')
-        return key
-      })
+      plan(view({ topics: new Map(of === undefined ? [] : [['t', of]]), deletions, ...more }), EPOCH).map(
+        ({ op, key }) => {
+          expect(op).to.equal('delete')
+          return key
+        },
+      )
     const withState = topic(record([[0]]), [state(0, 0, [0])])
     expect(keys(withState, { configs })).to.deep.equal(['/brokers/topics/t/partitions/0/state', '/config/topics/t'])
     expect(keys(topic(record([[0]])))).to.deep.equal(['/brokers/topics/t'])
@@ -145,7 +156,10 @@ describe('plan', () => {
 
 describe('a reassignment', () => {
   /** As a store and well-behaved leaders would do: until nothing is left to be done. */
-  function settle(before: ClusterView, target: readonly number[]): { readonly view: ClusterView; readonly steps: number } {
+  function settle(
+    before: ClusterView,
+    target: readonly number[],
+  ): { readonly view: ClusterView; readonly steps: number } {
     let now = before
     for (let steps = 0; steps < 20; steps++) {
       const writes = plan(now, EPOCH)

@@ -44,9 +44,15 @@ function planTopic(
     if (state === undefined) continue
     const key = paths.statePath(topic, partition)
     const data = encodeState(state)
-    writes.push(before === undefined ? { op: 'put', key, data } : { op: 'update', key, data, ifVersion: before.version })
+    writes.push(
+      before === undefined ? { op: 'put', key, data } : { op: 'update', key, data, ifVersion: before.version },
+    )
   }
-  const reassigned = planReassignment(record, states, view.reassignment?.value.filter((one) => one.topic === topic) ?? [])
+  const reassigned = planReassignment(
+    record,
+    states,
+    view.reassignment?.value.filter((one) => one.topic === topic) ?? [],
+  )
   if (reassigned !== undefined) {
     writes.push({ op: 'update', key: paths.topicPath(topic), data: encodeTopic(reassigned), ifVersion: version })
   }

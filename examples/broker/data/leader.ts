@@ -12,13 +12,13 @@ export interface LeaderPorts {
   readonly storage: Pick<Storage, 'update' | 'fetchEntry'>
   /** A follower that has not had all records for so long is not in sync. Milliseconds. */
   readonly maxLagMs: number
-  now(): number
+  readonly now: () => number
   /** The brokers that are there. */
-  live(): ReadonlySet<number>
+  readonly live: () => ReadonlySet<number>
   /** There may be something to read, or to do. */
-  changed(): void
+  readonly changed: () => void
   /** The store does not have what this leader thought. */
-  stale(topic: string): void
+  readonly stale: (topic: string) => void
 }
 
 export interface Reign {
@@ -33,8 +33,8 @@ interface Waiting {
   /** Acknowledged when the high watermark has come this far. */
   readonly end: number
   readonly minInSync: number
-  /** @param error undefined: it is acknowledged. */
-  answer(error?: BrokerError): void
+  /** Without an error: it is acknowledged. */
+  readonly answer: (error?: BrokerError) => void
 }
 
 export class Leader {
@@ -127,10 +127,7 @@ export class Leader {
   /** To be called from time to time, and when a broker has gone. */
   tick(): void {
     const { now, live, maxLagMs } = this.#ports
-    this.#maintain(
-      () =>
-        shrunkIsr(this.#leading, { now: now(), maxLagMs, live: live() }) ?? this.#grownIsr(),
-    )
+    this.#maintain(() => shrunkIsr(this.#leading, { now: now(), maxLagMs, live: live() }) ?? this.#grownIsr())
   }
 
   /** Nothing is acknowledged any more. */

@@ -68,7 +68,7 @@ export class ReplicaFetcher {
       } catch (error) {
         this.#setup.failed(error, !this.#isFailing)
         this.#isFailing = true
-        if (!this.#isOver) await this.#changed.next(PAUSE_MS)
+        await this.#changed.next(PAUSE_MS)
       }
     }
   }

@@ -2,7 +2,17 @@
  * The folder of a broker's logs: one process at a time, of one broker of one cluster, as its `meta.properties` says. A
  * folder with another cluster's logs is refused: what that cluster has, this one does not know, and would remove.
  */
-import { closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { BrokerError } from '../errors.ts'
@@ -26,8 +36,12 @@ export function openLogDir(path: string, brokerId: number, clusterId: string): L
   try {
     const meta = readProperties(join(path, META))
     const wrong = [
-      ...(meta['broker.id'] === undefined || meta['broker.id'] === String(brokerId) ? [] : [`broker ${meta['broker.id']}`]),
-      ...(meta['cluster.id'] === undefined || meta['cluster.id'] === clusterId ? [] : [`cluster ${meta['cluster.id']}`]),
+      ...(meta['broker.id'] === undefined || meta['broker.id'] === String(brokerId)
+        ? []
+        : [`broker ${meta['broker.id']}`]),
+      ...(meta['cluster.id'] === undefined || meta['cluster.id'] === clusterId
+        ? []
+        : [`cluster ${meta['cluster.id']}`]),
     ]
     if (wrong.length > 0) {
       const message = `${path} belongs to ${wrong.join(' of ')}, not to broker ${brokerId} of cluster ${clusterId}`
@@ -80,8 +94,12 @@ function isRunning(pid: number): boolean {
 
 function readProperties(file: string): Readonly<Record<string, string | undefined>> {
   if (!existsSync(file)) return {}
-  const lines = readFileSync(file, 'utf8').split('\n')
-  return Object.fromEntries(lines.map((line) => line.split('=', 2)).filter(([, value]) => value !== undefined))
+  const found: Record<string, string> = {}
+  for (const line of readFileSync(file, 'utf8').split('\n')) {
+    const [, name, value] = /^([^=]+)=(.*)$/.exec(line) ?? []
+    if (name !== undefined && value !== undefined) found[name] = value
+  }
+  return found
 }
 
 function writeProperties(file: string, properties: Readonly<Record<string, string>>): void {

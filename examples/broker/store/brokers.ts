@@ -101,7 +101,6 @@ export class Brokers {
       try {
         await this.#read()
       } catch (error) {
-        if (this.#isOver) return
         this.#logger.warn(`the brokers could not be read: ${messageOf(error)}`)
         this.#isDirty = true
         await this.#work.next(RETRY_MS)

@@ -89,7 +89,7 @@ export class Controller {
       try {
         await lead(election, String(brokerId), (leadership, over) => this.#rule(leadership, over), { signal })
       } catch (error) {
-        if (signal.aborted || isCoordinationError(error, 'CLOSED')) return
+        if (this.#closing.signal.aborted || isCoordinationError(error, 'CLOSED')) return
         logger.warn(`standing for controller: ${messageOf(error)}`)
         await this.#hint.next(RETRY_MS)
       }

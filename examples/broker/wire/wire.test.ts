@@ -60,7 +60,7 @@ describe('a connection', () => {
   })
 
   it('ends with its server, or where there is none', async () => {
-    const server = new WireServer(() => new Promise(() => undefined))
+    const server = new WireServer(() => Promise.race<never>([]))
     const address = await server.listen({ host: '127.0.0.1', port: 0 })
     const pending = new Connection(address).request('anything')
     pending.catch(() => undefined)
