@@ -13,7 +13,7 @@ describe('the broker', () => {
     expect(files.map(([path]) => path)).to.include.members(['broker.ts', 'store/controller.ts'])
     const seen = new Set<string>()
     for (const [path, text] of files) {
-      for (const [, name = ''] of text.matchAll(/(?:from|import\(?) ?'([^']+)'/g)) {
+      for (const [, name = ''] of text.matchAll(/(?:from|import\(?) ?'([^'\n]+)'/g)) {
         if (!/^(node:|\.\.?\/)/.test(name)) seen.add(name)
         expect(name, path).not.to.match(/^\.\.\/\.\.\/\.\.\/|^\.\.\/\.\.\/(?!broker)|backends|conformance/)
       }
