@@ -150,10 +150,20 @@ export const forbidden = [
     name: 'examples-are-third-parties',
     comment: 'an example has what any package has: the public names (which lead to dist/), and itself',
     severity: 'error',
-    from: { path: '^examples/([^/]+)/' },
+    // what starts servers is not the example
+    from: { path: '^examples/([^/]+)/', pathNot: '\\.system\\.test\\.ts$|^examples/demo/' },
     to: {
       path: '^(keta|spi|backends|conformance|bench|test-servers|scripts|config|examples)/',
       pathNot: '^examples/$1/',
+    },
+  },
+  {
+    name: 'the-demo-starts-servers-and-brokers',
+    severity: 'error',
+    from: { path: '^examples/demo/' },
+    to: {
+      path: '^(keta|spi|backends|conformance|bench|scripts|config|examples)/',
+      pathNot: '^(examples/(demo|broker)/|keta/index\\.ts$)',
     },
   },
   { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },

@@ -1,7 +1,6 @@
 /** The catalogue, run without a test framework. */
 import { catalogue } from './cases/index.ts'
 import type { BackendHarness } from './harness.ts'
-import type { ConformanceCase } from './kit/case.ts'
 import type { CaseOutcome } from './kit/outcome.ts'
 import { runCases } from './kit/runner.ts'
 import { makeReport, type Report, writeReport } from './report.ts'
@@ -10,8 +9,6 @@ import { type ConformanceOptions, readSettings } from './settings.ts'
 export interface RunConformanceOptions extends ConformanceOptions {
   /** Called as the cases come to their end, which is not the order of the catalogue. */
   readonly onOutcome?: (outcome: CaseOutcome) => void
-  /** Default: the catalogue. */
-  readonly cases?: readonly ConformanceCase[]
 }
 
 /**

@@ -1,9 +1,12 @@
 /** How a run is to be done: by its options, else by the environment, else by default. */
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { ConformanceCase } from './kit/case.ts'
 import { freshSeed } from './kit/seeded.ts'
 
 export interface ConformanceOptions {
+  /** Other cases than the catalogue, of whatever is built on the SPI. */
+  readonly cases?: readonly ConformanceCase[]
   /** Ids of the cases to run. Else `KETA_CASES`, separated by commas; default: all. */
   readonly only?: readonly string[]
   /** Else `KETA_SCALE`; default `quick`. `full` runs several times as many rounds, clients and keys. */

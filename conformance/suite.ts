@@ -17,7 +17,8 @@ export type HarnessSource = BackendHarness | (() => Promise<BackendHarness & Asy
 const ACCOUNT = 'accounts for every case'
 
 /**
- * Makes a mocha suite of the whole catalogue. Call it at the top level of a test file, or within `describe`.
+ * Makes a mocha suite of the whole catalogue, or of other cases. Call it at the top level of a test file, or within
+ * `describe`.
  *
  * A case that cannot be run is no test at all – neither passed nor pending. The last test says how many there are, and
  * fails for one that the harness's `notRun` does not list.
@@ -25,7 +26,7 @@ const ACCOUNT = 'accounts for every case'
  * @throws Error if there is no mocha.
  */
 export function conformance(harness: HarnessSource, options: ConformanceOptions = {}): void {
-  suiteOf(catalogue, harness, readSettings(options, process.env))
+  suiteOf(options.cases ?? catalogue, harness, readSettings(options, process.env))
 }
 
 /** @internal of any cases. */

@@ -1,0 +1,30 @@
+/** The cases of brokers, on every backend. */
+import { startEtcdHarness } from '../../backends/etcd/harness.fixture.ts'
+import { startEmbeddedKetaHarness, startKetaHarness } from '../../backends/keta/harness.fixture.ts'
+import { startServedHarness } from '../../backends/memory/harness.fixture.ts'
+import { type BackendHarness, conformance } from 'keta/conformance'
+import { brokerCases } from './cases/index.ts'
+
+/** A line for each; `KETA_BROKER_BACKENDS=etcd,keta` runs some of them. */
+const HARNESSES: Readonly<Record<string, () => Promise<BackendHarness & AsyncDisposable>>> = {
+  memory: startServedHarness,
+  etcd: startEtcdHarness,
+  keta: startKetaHarness,
+  'keta-embedded': startEmbeddedKetaHarness,
+}
+
+const CASE_LIMIT_MS = 120_000
+const chosen = process.env['KETA_BROKER_BACKENDS']?.split(',') ?? Object.keys(HARNESSES)
+
+for (const name of chosen) {
+  const start = HARNESSES[name]
+  if (start === undefined) throw new Error(`there is no backend ${name}: ${Object.keys(HARNESSES).join(', ')}`)
+  // what a backend cannot do of the catalogue says nothing about these cases
+  const withoutLists = async () => {
+    const { notRun: _notRun, expectedFailures: _expectedFailures, ...harness } = await start()
+    return harness
+  }
+  describe(`brokers on ${name}`, () => {
+    conformance(withoutLists, { cases: brokerCases, caseLimitMs: CASE_LIMIT_MS })
+  })
+}

@@ -1,0 +1,63 @@
+/** Case B5: who is in sync is kept by the leader, and only by it. */
+import { expect } from 'chai'
+import type { ConformanceCase, Given } from 'keta/conformance'
+import { BrokerCluster, stateText } from './broker-cluster.ts'
+import { StateHistory } from './state-history.ts'
+
+export const inSyncSets: readonly ConformanceCase[] = [
+  {
+    id: 'B5a',
+    title: 'a follower that stops is taken out of the in-sync set by the leader, and in again when it has come',
+    needs: ['processes'],
+    alone: true,
+    extraTtls: 4,
+    run: shrinkAndExpand,
+  },
+  {
+    id: 'B5b',
+    title: 'a leader that has been replaced without knowing it cannot write the state',
+    needs: ['processes', 'links'],
+    alone: true,
+    extraTtls: 10,
+    run: staleLeader,
+  },
+]
+
+async function shrinkAndExpand(given: Given): Promise<void> {
+  const cluster = await BrokerCluster.start(given, [2, 0, 1], { 'replica.lag.time.max.ms': '700' })
+  const client = cluster.client()
+  await cluster.createTopic('orders', [0, 1, 2])
+  cluster.process(1).stop()
+  // acknowledged only when the stopped one is out: until then it counts
+  await client.produce('orders', 0, [Buffer.from('x')])
+  await cluster.untilState('orders', stateText([1, 0, 0], [0, 2]))
+  cluster.process(1).continue()
+  await cluster.untilState('orders', stateText([1, 0, 0], [0, 2, 1]))
+  const follower = (await cluster.status(1)).partitions.find(({ name }) => name === 'orders-0')
+  expect(follower?.end_offset).to.be.at.least(1)
+}
+
+/** Broker 0 has no way to the store, but to its clients and followers: it goes on until its followers leave it. */
+async function staleLeader(given: Given): Promise<void> {
+  const cluster = await BrokerCluster.start(given, [2, 0, 1], { 'replica.lag.time.max.ms': '300' })
+  await cluster.createTopic('orders', [0, 1, 2])
+  const history = await StateHistory.of(cluster, 'orders', 1)
+  const onZero = async () => (await cluster.status(0)).partitions.find(({ name }) => name === 'orders-0')
+  await given.until('broker 0 leads', async () => (await onZero())?.role === 'leader')
+  const link = await cluster.link(0)
+  link.blackHole('both')
+  await given.until(
+    'another broker leads',
+    async () => (await cluster.state('orders')).leader === 1,
+    cluster.failoverMs,
+  )
+  expect(await onZero(), 'broker 0 does not know').to.include({ role: 'leader', leader_epoch: 0 })
+  // long enough to find its followers behind, and to try to take them out
+  await given.always('broker 1 leads', async () => (await cluster.state('orders')).leader === 1, 1_000)
+  link.heal()
+  await given.until('broker 0 follows', async () => (await onZero())?.role === 'follower', cluster.failoverMs)
+  await cluster.untilInSync('orders', [[0, 1, 2]])
+  const { leader, leaderEpoch } = await cluster.state('orders')
+  expect({ leader, leaderEpoch }).to.deep.equal({ leader: 1, leaderEpoch: 1 })
+  history.check()
+}
