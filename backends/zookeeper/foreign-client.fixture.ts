@@ -1,4 +1,5 @@
 /** Short visits with node-zookeeper-client, another's client: what it sees and does is not by our code. */
+import { setTimeout as delay } from 'node:timers/promises'
 import zookeeper, { type ForeignClient } from 'node-zookeeper-client'
 import { passwordOf } from './session-password.fixture.ts'
 
@@ -21,6 +22,7 @@ export interface VisitOptions {
 
 /** How long a visit may take, milliseconds. */
 const PATIENCE_MS = 15_000
+const FAREWELL_MS = 1000
 const NO_NODE = -101
 
 /** @throws Error what the server says, or that it has taken too long */
@@ -49,8 +51,11 @@ export async function visit<T>(
     client.connect()
     return await Promise.race([connected.then(() => work(visitorOf(client))), late])
   } finally {
-    clearTimeout(timer)
+    // until it has said farewell, its session is still there; one that has expired has nobody to say it to
+    const gone = new Promise((resolve) => client.once('disconnected', resolve))
     client.close()
+    await Promise.race([gone, delay(FAREWELL_MS)])
+    clearTimeout(timer)
   }
 }
 
