@@ -56,7 +56,7 @@ describe('the driver on a real ZooKeeper', function () {
       }
     })
 
-    it('have at first a grant from when they were asked for, later one that fears what the leader may not know', async () => {
+    it('are granted from when they were asked for; renewals fear what the leader may not know', async () => {
       const grant = await stage.driver.openSession(SESSION_TTL_MS, call())
       expect(grant.skewMs).to.equal(0)
       const renewed = await stage.driver.renewSession(grant.id, call())

@@ -1,4 +1,5 @@
 /** Short visits with node-zookeeper-client, another's client: what it sees and does is not by our code. */
+import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import zookeeper, { type ForeignClient } from 'node-zookeeper-client'
 import { passwordOf } from './session-password.fixture.ts'
@@ -52,7 +53,7 @@ export async function visit<T>(
     return await Promise.race([connected.then(() => work(visitorOf(client))), late])
   } finally {
     // until it has said farewell, its session is still there; one that has expired has nobody to say it to
-    const gone = new Promise((resolve) => client.once('disconnected', resolve))
+    const gone = once(client, 'disconnected')
     client.close()
     await Promise.race([gone, delay(FAREWELL_MS)])
     clearTimeout(timer)

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { expect } from 'chai'
 import { systemClock } from '../../spi/index.ts'
 import { call, failureOf, reading } from '../shared/etcd-v3/opened.fixture.ts'
@@ -27,7 +28,7 @@ describe('reads of a server', () => {
     const reads = new Reads(server, '/c', newest, { clock: systemClock, sessionTimeoutMs: 1000 })
     return { server, newest, reads }
   }
-  const settled = () => new Promise((resolve) => setImmediate(resolve))
+  const settled = () => setImmediate()
 
   it('are sequential without the others if it knows all that was answered, else after a barrier', async () => {
     const { server, newest, reads } = set()

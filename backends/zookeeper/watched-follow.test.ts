@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { expect } from 'chai'
 import { CoordinationError, pluginContext, silentLogger } from '../../spi/index.ts'
 import { type Deferred, deferred } from '../shared/deferred.ts'
@@ -77,7 +78,7 @@ class Play {
 }
 
 async function settled(): Promise<void> {
-  for (let left = 5; left > 0; left--) await new Promise((resolve) => setImmediate(resolve))
+  for (let left = 5; left > 0; left--) await setImmediate()
 }
 
 async function begun(states: Readonly<Record<string, string>> = {}): Promise<Play> {
