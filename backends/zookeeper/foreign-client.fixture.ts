@@ -21,6 +21,11 @@ export interface VisitOptions {
   readonly sessionId?: bigint
 }
 
+/** Of the session that was to be visited with. */
+export class SessionOverError extends Error {
+  override readonly name = 'SessionOverError'
+}
+
 /** How long a visit may take, milliseconds. */
 const PATIENCE_MS = 15_000
 const FAREWELL_MS = 1000
@@ -46,7 +51,7 @@ export async function visit<T>(
     })
     const connected = new Promise<void>((resolve, reject) => {
       client.once('connected', () => resolve())
-      client.once('expired', () => reject(new Error('the session is over')))
+      client.once('expired', () => reject(new SessionOverError()))
     })
     if (digest !== undefined) client.addAuthInfo('digest', Buffer.from(digest))
     client.connect()

@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import { expect } from 'chai'
 import { CoordinationError, pluginContext, silentLogger } from '../../spi/index.ts'
 import { type Deferred, deferred } from '../shared/deferred.ts'
-import { recorder } from '../shared/etcd-v3/opened.fixture.ts'
+import { recorder, until } from '../shared/etcd-v3/opened.fixture.ts'
 import { stamped } from './changes.ts'
 import { getData } from './protocol/operations.ts'
 import { followByWatch, type Looked } from './watched-follow.ts'
@@ -154,6 +154,10 @@ describe('a follow on watches', () => {
     const play = new Play()
     await settled()
     await play.fail(new CoordinationError('CONNECTION', 'away'))
+    await until(
+      () => play.looks.length === 2,
+      () => play.looks,
+    )
     await play.answer({ a: '1' })
     expect(play.sink.lines).to.deep.equal(['reset a=1'])
     await play.event('a')
