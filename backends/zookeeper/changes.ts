@@ -4,12 +4,13 @@ import type { Call, ChangeSource, Follow, FollowSink, Seated } from '../shared/d
 import { parentOf, unescape, type Layout } from './layout.ts'
 import { LookSize } from './look-size.ts'
 import { getChildren, type Node, type Operation } from './protocol/operations.ts'
-import { found, lookAt, nodeOf } from './reads.ts'
+import { found, lookAt, nodeOf, type Reads } from './reads.ts'
 import type { Seats } from './seats.ts'
 import type { Values } from './values.ts'
 import { followByWatch, type Looked, type WatchedContext } from './watched-follow.ts'
 
 export interface ChangesOptions extends WatchedContext {
+  readonly reads: Reads
   readonly layout: Layout
   readonly values: Values
   readonly seats: Seats
@@ -195,8 +196,8 @@ function named<T>({ at }: LookedAt, name: string, state: T | undefined): Looked<
   return { name, state, at }
 }
 
-/** With the count as it is when the answer comes, not when somebody gets round to it. */
-function stamped<T>(
+/** @internal With the count as it is when the answer comes, not when somebody gets round to it. */
+export function stamped<T>(
   operation: Operation<T>,
   count: () => number,
 ): Operation<{ readonly value: T; readonly at: number }> {

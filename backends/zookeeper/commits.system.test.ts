@@ -98,6 +98,24 @@ describe('commits in a real ZooKeeper', function () {
     await link.close()
   })
 
+  it('are refused if the leader changes between looking and writing', async () => {
+    const id = await stage.session()
+    const { link, far } = await stage.apart()
+    const other = await stage.session(far)
+    for (const change of ['another', 'none'] as const) {
+      const token = (await stage.driver.takeSeat(SEAT, holder(change, id), call())).token
+      link.holdReplies()
+      const fence = { service: 'controller', token }
+      const late = far.commit({ ...commitOf(other, 1, write('/late', 'x')), fence }, call(5000))
+      await stage.driver.emptySeat(SEAT, token, call())
+      if (change === 'another') await stage.driver.takeSeat(SEAT, holder('b', id), call())
+      link.heal()
+      expect(await late).to.include({ committed: false })
+    }
+    expect(await stage.driver.read('/late', reading())).to.equal(undefined)
+    await link.close()
+  })
+
   it('never take the version of another store for one of theirs', async () => {
     const id = await stage.session()
     let number = 0
@@ -179,6 +197,29 @@ describe('commits in a real ZooKeeper', function () {
     expect(await stage.driver.outcomeOf(commit, call())).to.equal('never')
     expect(await failureOf(stage.driver.commit(commit, call()))).to.include({ effect: 'none' })
     expect(await stage.driver.read('/a', reading())).to.equal(undefined)
+  })
+
+  it('stand by what their mark says, also when that changes between looking and writing', async () => {
+    const { link, far } = await stage.apart()
+    const id = await stage.session(far)
+    const mark = stage.layout.mark({ session: id, slot: 0 })
+    const held = async <T>(ask: () => Promise<T>, text: string): Promise<T> => {
+      link.holdReplies()
+      const asked = ask()
+      await stage.seen((visitor) => visitor.set(mark, Buffer.from(text)))
+      link.heal()
+      return asked
+    }
+    await far.commit(commitOf(id, 1, write('/a', '1')), call())
+    const second = commitOf(id, 2, write('/a', '2'))
+    const outcome = await held(() => far.outcomeOf(second, call()), '2')
+    expect(outcome).to.include({ committed: true })
+    const third = commitOf(id, 3, write('/a', '3'))
+    const error = await held(() => failureOf(far.commit(third, call())), 'void')
+    expect(error).to.include({ effect: 'none' })
+    expect(await far.outcomeOf(third, call())).to.equal('never')
+    expect((await stage.driver.read('/a', reading()))?.text).to.equal('1')
+    await link.close()
   })
 
   it('whose session is over cannot be found out about any more', async () => {

@@ -113,7 +113,13 @@ class ZooKeeperDriver implements StoreDriver {
     this.capabilities = capabilitiesOf(minTtlMs)
     this.#main = main
     const reads = new Reads(main, layout.root, newest, context)
-    const sessions = new Sessions({ settings: options, root: layout.root, newest, tickMs: tickMs ?? minTtlMs / 2 })
+    const sessions = new Sessions({
+      settings: options,
+      root: layout.root,
+      newest,
+      tickMs: tickMs ?? minTtlMs / 2,
+      patienceMs: context.sessionTimeoutMs,
+    })
     this.#sessions = sessions
     this.#seats = new Seats({ pace: context, layout, sessions, reads, furniture })
     this.#values = new Values(layout, reads)

@@ -1,4 +1,6 @@
 /** Short visits with node-zookeeper-client, another's client: what it sees and does is not by our code. */
+import { once } from 'node:events'
+import { setTimeout as delay } from 'node:timers/promises'
 import zookeeper, { type ForeignClient } from 'node-zookeeper-client'
 import { passwordOf } from './session-password.fixture.ts'
 
@@ -19,8 +21,14 @@ export interface VisitOptions {
   readonly sessionId?: bigint
 }
 
+/** Of the session that was to be visited with. */
+export class SessionOverError extends Error {
+  override readonly name = 'SessionOverError'
+}
+
 /** How long a visit may take, milliseconds. */
 const PATIENCE_MS = 15_000
+const FAREWELL_MS = 1000
 const NO_NODE = -101
 
 /** @throws Error what the server says, or that it has taken too long */
@@ -43,14 +51,17 @@ export async function visit<T>(
     })
     const connected = new Promise<void>((resolve, reject) => {
       client.once('connected', () => resolve())
-      client.once('expired', () => reject(new Error('the session is over')))
+      client.once('expired', () => reject(new SessionOverError()))
     })
     if (digest !== undefined) client.addAuthInfo('digest', Buffer.from(digest))
     client.connect()
     return await Promise.race([connected.then(() => work(visitorOf(client))), late])
   } finally {
-    clearTimeout(timer)
+    // until it has said farewell, its session is still there; one that has expired has nobody to say it to
+    const gone = once(client, 'disconnected')
     client.close()
+    await Promise.race([gone, delay(FAREWELL_MS)])
+    clearTimeout(timer)
   }
 }
 

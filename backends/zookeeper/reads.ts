@@ -19,10 +19,13 @@ export class Newest {
   }
 }
 
+/** Whom requests are sent to. */
+export type Asked = Pick<ZkClient, 'send'>
+
 type ReadsContext = Pick<PluginContext, 'clock' | 'sessionTimeoutMs'>
 
 export class Reads {
-  readonly client: ZkClient
+  readonly client: Asked
   readonly #root: string
   readonly #newest: Newest
   /** The longest that a barrier which several wait for may take, milliseconds. */
@@ -31,7 +34,7 @@ export class Reads {
   #underWay: Promise<void> = Promise.resolve()
   #next: Promise<void> | undefined
 
-  constructor(client: ZkClient, root: string, newest: Newest, { clock, sessionTimeoutMs }: ReadsContext) {
+  constructor(client: Asked, root: string, newest: Newest, { clock, sessionTimeoutMs }: ReadsContext) {
     this.client = client
     this.#root = root
     this.#newest = newest
@@ -88,13 +91,13 @@ function lateError(timeoutMs: number): CoordinationError {
 }
 
 /** The leader and a majority have agreed on it, and so on all before it; changes nothing. @throws CoordinationError */
-export async function agree(client: ZkClient, root: string, call: Call): Promise<void> {
+export async function agree(client: Asked, root: string, call: Call): Promise<void> {
   const answer = await client.send({ ...multi([check(root, ANY_VERSION)]), writes: false }, call)
   outcomeOf(answer)
 }
 
 /** What is wrong with it is one of those that say what was found. @throws CoordinationError */
-export async function transact(client: ZkClient, parts: readonly Part[], call: Call): Promise<MultiOutcome> {
+export async function transact(client: Asked, parts: readonly Part[], call: Call): Promise<MultiOutcome> {
   return outcomeOf(await client.send(multi(parts), call))
 }
 

@@ -13,6 +13,8 @@ export interface SessionsOptions {
   readonly newest: Newest
   /** The servers' `tickTime`, milliseconds. */
   readonly tickMs: number
+  /** See ClientOptions. */
+  readonly patienceMs: number
 }
 
 /** The checks that renewals rest on are sent so often, in parts of the time to live; and given up after. */
@@ -30,10 +32,10 @@ export class Sessions implements SessionStore {
   }
 
   async openSession(ttlMs: number, call: Call): Promise<SessionGrant> {
-    const { settings, root, newest, tickMs } = this.#options
+    const { settings, root, newest, tickMs, patienceMs } = this.#options
     const asked = settings.context.clock.now()
     const timeoutMs = Math.ceil(ttlMs)
-    const client = new ZkClient({ ...settings, timeoutMs, patienceMs: timeoutMs, reopens: false, saw: newest.saw })
+    const client = new ZkClient({ ...settings, timeoutMs, patienceMs, reopens: false, saw: newest.saw })
     this.#clients.add(client)
     client.listen({ over: () => this.#clients.delete(client) })
     client.start()

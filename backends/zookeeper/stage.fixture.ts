@@ -8,7 +8,7 @@ import { ensureZooKeeper, startZooKeeper, type ZooKeeperEnsemble } from '../../t
 import type { Holder, KeyChange, StoreDriver } from '../shared/driver.ts'
 import { bytes, call } from '../shared/etcd-v3/opened.fixture.ts'
 import { visit, type Visitor } from './foreign-client.fixture.ts'
-import { SESSION_TTL_MS } from './harness.fixture.ts'
+import { SESSION_TTL_MS, TICK_MS } from './harness.fixture.ts'
 import { Layout } from './layout.ts'
 import { Drivers } from './opened.fixture.ts'
 
@@ -41,7 +41,7 @@ export class Stage {
   /** Makes the hooks of the suite. */
   prepare(): void {
     const start = async () => {
-      this.#ensemble = await startZooKeeper()
+      this.#ensemble = await startZooKeeper({ tickMs: TICK_MS })
     }
     before(async function () {
       await provideOrSkip(this, ensureZooKeeper)

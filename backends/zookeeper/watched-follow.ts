@@ -34,8 +34,8 @@ export interface Looked<T> {
 
 export interface WatchedContext {
   readonly context: Pick<PluginContext, 'clock' | 'random' | 'logger' | 'sessionTimeoutMs'>
-  readonly watches: Watches
-  readonly reads: Reads
+  readonly watches: Pick<Watches, 'add' | 'set' | 'count'>
+  readonly reads: Pick<Reads, 'barrier'>
 }
 
 export function followByWatch<T>(given: WatchedContext, source: WatchedSource<T>, sink: FollowSink<T>): Follow {

@@ -25,7 +25,7 @@ export interface ClientSettings {
 export interface ClientOptions extends ClientSettings {
   /** Of the session, milliseconds; the server may grant another. */
   readonly timeoutMs: number
-  /** What is taken for it as long as nothing has been granted, milliseconds. */
+  /** How long it may take until something is granted: a third of it for each server. Milliseconds. */
   readonly patienceMs: number
   /** When the session has expired: a new one is begun, or the client ends. */
   readonly reopens: boolean
@@ -212,10 +212,10 @@ export class ZkClient {
     if (endpoint === undefined) throw new Error('no server is named')
     this.#next++
     const isNew = this.#key === NO_SESSION
-    const silenceMs = (isNew ? patienceMs : this.#timeoutMs) * SILENCE_PART
+    const limitMs = (isNew ? patienceMs : this.#timeoutMs) * SILENCE_PART
     const moment = this.now()
     const hello = { key: this.#key, lastZxid: this.#lastZxid, timeoutMs: Math.ceil(timeoutMs) }
-    const { connection, granted } = await shakeHands(endpoint, tls, hello, silenceMs, { silenceMs }, signal)
+    const { connection, granted } = await shakeHands(endpoint, tls, hello, limitMs, signal)
     if (granted === undefined) {
       connection.end(new Error('the session is over'))
       this.#expire()
@@ -233,14 +233,15 @@ export class ZkClient {
     return new Promise((resolve) => {
       const { digest } = this.#options
       this.#connection = connection
-      connection.start({
-        changed: (path) => this.#tell((listener) => listener.changed?.(path)),
-        ended: (error) => {
+      const events = {
+        changed: (path: string) => this.#tell((listener) => listener.changed?.(path)),
+        ended: (error: Error) => {
           this.#connection = undefined
           this.#options.context.logger.debug(`a connection to ZooKeeper ended: ${error.message}`)
           resolve()
         },
-      })
+      }
+      connection.start(events, this.#timeoutMs * SILENCE_PART)
       if (this.isOver) {
         connection.end(reasonOf(this.#end.signal))
         return

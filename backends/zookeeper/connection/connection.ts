@@ -8,11 +8,6 @@ import { OP, XID } from '../protocol/codes.ts'
 import type { Frames } from '../protocol/frames.ts'
 import { SilentServerError } from './errors.ts'
 
-export interface ConnectionOptions {
-  /** So long may the server owe an answer without a word, milliseconds. */
-  readonly silenceMs: number
-}
-
 /** A reply with its header taken off. */
 export interface Reply {
   readonly zxid: bigint
@@ -45,7 +40,7 @@ export class Connection {
   readonly endpoint: string
   readonly #socket: Socket
   readonly #frames: Frames
-  readonly #silenceMs: number
+  #silenceMs = Infinity
   readonly #waiting: Waiting[] = []
   readonly #early: Buffer[]
   #events: ConnectionEvents | undefined
@@ -57,17 +52,20 @@ export class Connection {
   #keepsAlive = true
 
   /** @param early messages that came with the answer to the handshake. */
-  constructor(socket: Socket, endpoint: string, frames: Frames, early: readonly Buffer[], options: ConnectionOptions) {
+  constructor(socket: Socket, endpoint: string, frames: Frames, early: readonly Buffer[]) {
     this.endpoint = endpoint
     this.#socket = socket
     this.#frames = frames
     this.#early = [...early]
-    this.#silenceMs = options.silenceMs
   }
 
-  /** From now on it reads. */
-  start(events: ConnectionEvents): void {
+  /**
+   * From now on it reads.
+   * @param silenceMs so long may the server owe an answer without a word, milliseconds
+   */
+  start(events: ConnectionEvents, silenceMs: number): void {
     this.#events = events
+    this.#silenceMs = silenceMs
     this.#socket.removeAllListeners('close')
     this.#socket.on('data', (chunk: Buffer) => this.#receive(chunk))
     this.#socket.on('error', (error) => this.end(error))

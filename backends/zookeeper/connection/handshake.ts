@@ -5,7 +5,7 @@ import { reasonOf } from '../../../spi/helpers/backoff.ts'
 import { Frames } from '../protocol/frames.ts'
 import { filled } from '../protocol/operations.ts'
 import { longOf } from '../protocol/stat.ts'
-import { Connection, type ConnectionOptions } from './connection.ts'
+import { Connection } from './connection.ts'
 import { SilentServerError } from './errors.ts'
 import { type Endpoint, openSocket, type Tls } from './socket.ts'
 
@@ -42,7 +42,6 @@ export async function shakeHands(
   tls: Tls,
   hello: Hello,
   limitMs: number,
-  options: ConnectionOptions,
   signal: AbortSignal,
 ): Promise<Welcome> {
   const { socket, ready } = openSocket(endpoint, tls)
@@ -66,7 +65,7 @@ export async function shakeHands(
       const [answer, ...rest] = frames.push(chunk)
       if (answer === undefined) continue
       socket.pause()
-      return { connection: new Connection(socket, place, frames, rest, options), granted: grantOf(answer) }
+      return { connection: new Connection(socket, place, frames, rest), granted: grantOf(answer) }
     }
   } catch (error) {
     socket.destroy()
