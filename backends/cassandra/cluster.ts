@@ -34,6 +34,8 @@ interface Connected {
   readonly client: Client
   readonly hosts: SameHostFirst
   readonly close: () => Promise<void>
+  /** It learns no more of the servers: another one must take its place. */
+  isLost: boolean
 }
 
 export class Cluster {
@@ -58,6 +60,7 @@ export class Cluster {
   static async open(settings: Settings, context: PluginContext, call: Call): Promise<Cluster> {
     const cluster = new Cluster(settings, context)
     cluster.#connected = await cluster.#connect(call)
+    cluster.#replaceIfLost()
     return cluster
   }
 
@@ -129,8 +132,13 @@ export class Cluster {
         await client.shutdown().catch(() => undefined)
         closeRest()
       },
+      isLost: false,
     }
-    const closeRest = takeCare(client, { onLost: () => this.#replace(connected) })
+    const onLost = () => {
+      connected.isLost = true
+      this.#replaceIfLost()
+    }
+    const closeRest = takeCare(client, { onLost })
     const connecting = client.connect()
     const settled = connecting.catch(() => undefined).finally(() => this.#connecting.delete(settled))
     this.#connecting.add(settled)
@@ -147,14 +155,17 @@ export class Cluster {
   }
 
   /** Until there is another one the old one goes on, as far as it reaches any server. */
-  #replace(lost: Connected): void {
-    const { signal } = this.#closing
-    if (this.#isReplacing || signal.aborted || (this.#connected !== undefined && this.#connected !== lost)) return
+  #replaceIfLost(): void {
+    const lost = this.#connected
+    if (lost?.isLost !== true || this.#isReplacing || this.#closing.signal.aborted) return
     this.#isReplacing = true
     this.#replacement()
       .then((next) => this.#use(next, lost))
       .catch((error: unknown) => this.#context.logger.debug(`no other connection: ${String(error)}`))
-      .finally(() => (this.#isReplacing = false))
+      .finally(() => {
+        this.#isReplacing = false
+        this.#replaceIfLost()
+      })
       .catch(() => undefined)
   }
 
