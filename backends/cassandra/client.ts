@@ -87,6 +87,8 @@ export function takeCare(client: Client, care: Care): () => void {
   controlConnection._createConnection = async (contactPoint) => {
     // the one before it has not answered
     closeAll()
+    // it would go on to the next one
+    if (isClosed) throw new Error('given up')
     const connection = await create(contactPoint)
     opened.add(connection)
     if (isClosed) closeAll()
