@@ -79,7 +79,7 @@ export function takeCare(client: Client, care: Care): () => void {
   const { controlConnection } = client as unknown as Internals
   const opened = new Set<Closable>()
   const create = controlConnection._createConnection.bind(controlConnection)
-  let isClosed = false
+  const end = new AbortController()
   const closeAll = () => {
     for (const connection of opened) connection.close()
     opened.clear()
@@ -88,10 +88,10 @@ export function takeCare(client: Client, care: Care): () => void {
     // the one before it has not answered
     closeAll()
     // it would go on to the next one
-    if (isClosed) throw new Error('given up')
+    end.signal.throwIfAborted()
     const connection = await create(contactPoint)
     opened.add(connection)
-    if (isClosed) closeAll()
+    if (end.signal.aborted) closeAll()
     return connection
   }
   controlConnection._refresh = () => {
@@ -99,7 +99,7 @@ export function takeCare(client: Client, care: Care): () => void {
     return Promise.resolve()
   }
   return () => {
-    isClosed = true
+    end.abort(new Error('given up'))
     closeAll()
   }
 }

@@ -1,6 +1,6 @@
 /**
- * What KIP-30's own plugin for Cassandra (riptano/kafka-cassandra-plugin) did wrong, as its source shows, each as a test
- * of this one through the SPI.
+ * What KIP-30's own plugin for Cassandra (riptano/kafka-cassandra-plugin) did wrong, as its source shows, each as a
+ * test of this one through the SPI.
  */
 import { expect } from 'chai'
 import { openLink } from '../../conformance/kit/proxied-link.ts'
