@@ -28,6 +28,7 @@ const WRITE_PART = 1 / 2
 const CONNECT_PART = 1 / 3
 const SHORTEST_MS = 250
 const SUSPECT_PART = 2
+const DEFINITION_MS = 10_000
 
 /** A client of the library, and what is needed to end it. */
 interface Connected {
@@ -105,12 +106,14 @@ export class Cluster {
         serialConsistency: serial,
         readTimeout,
       }),
+      readTimeout,
     )
   }
 
   /** A statement of the schema, at one server, which waits until the others know. @throws CoordinationError */
   async define(query: string): Promise<void> {
-    await this.#watched(this.#client().execute(query, [], { prepare: false, readTimeout: 10_000 }))
+    const options = { prepare: false, readTimeout: DEFINITION_MS }
+    await this.#watched(this.#client().execute(query, [], options), 2 * DEFINITION_MS)
   }
 
   /** Bounded in time; never rejects. */
@@ -214,6 +217,7 @@ export class Cluster {
         serialConsistency: this.settings.consistency.serial,
         readTimeout,
       }),
+      readTimeout,
     )
   }
 
@@ -233,9 +237,9 @@ export class Cluster {
   }
 
   /** Learns from an answer, or from its absence, whom to ask. */
-  async #watched(work: Promise<types.ResultSet>): Promise<types.ResultSet> {
+  async #watched(work: Promise<types.ResultSet>, limitMs: number): Promise<types.ResultSet> {
     try {
-      const result = await work
+      const result = await this.#bounded(work, limitMs + this.#part(CONNECT_PART, Infinity))
       this.#suspects.acquit(result.info.queriedHost)
       return result
     } catch (error) {
@@ -244,6 +248,17 @@ export class Cluster {
         this.#suspects.suspect(coordinator)
       throw this.#closing.signal.aborted ? closedError(BACKEND, { effect: 'unknown' }) : this.#fault(error)
     }
+  }
+
+  /** The library has limits for what it sends, and none for what it waits for before. */
+  #bounded<T>(work: Promise<T>, limitMs: number): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        const message = `no answer within ${limitMs} ms, and no failure either`
+        reject(new CoordinationError('TIMEOUT', message, { backend: BACKEND, effect: 'unknown' }))
+      }, limitMs)
+      work.then(resolve, reject).finally(() => clearTimeout(timer))
+    })
   }
 
   #fault(error: unknown): CoordinationError {
