@@ -79,7 +79,7 @@ export function takeCare(client: Client, care: Care): () => void {
   const { controlConnection } = client as unknown as Internals
   const opened = new Set<Closable>()
   const create = controlConnection._createConnection.bind(controlConnection)
-  let isClosed = false
+  const end = new AbortController()
   const closeAll = () => {
     for (const connection of opened) connection.close()
     opened.clear()
@@ -87,9 +87,11 @@ export function takeCare(client: Client, care: Care): () => void {
   controlConnection._createConnection = async (contactPoint) => {
     // the one before it has not answered
     closeAll()
+    // it would go on to the next one
+    end.signal.throwIfAborted()
     const connection = await create(contactPoint)
     opened.add(connection)
-    if (isClosed) closeAll()
+    if (end.signal.aborted) closeAll()
     return connection
   }
   controlConnection._refresh = () => {
@@ -97,7 +99,7 @@ export function takeCare(client: Client, care: Care): () => void {
     return Promise.resolve()
   }
   return () => {
-    isClosed = true
+    end.abort(new Error('given up'))
     closeAll()
   }
 }

@@ -28,12 +28,15 @@ const WRITE_PART = 1 / 2
 const CONNECT_PART = 1 / 3
 const SHORTEST_MS = 250
 const SUSPECT_PART = 2
+const DEFINITION_MS = 10_000
 
 /** A client of the library, and what is needed to end it. */
 interface Connected {
   readonly client: Client
   readonly hosts: SameHostFirst
   readonly close: () => Promise<void>
+  /** It learns no more of the servers: another one must take its place. */
+  isLost: boolean
 }
 
 export class Cluster {
@@ -58,6 +61,7 @@ export class Cluster {
   static async open(settings: Settings, context: PluginContext, call: Call): Promise<Cluster> {
     const cluster = new Cluster(settings, context)
     cluster.#connected = await cluster.#connect(call)
+    cluster.#replaceIfLost()
     return cluster
   }
 
@@ -102,12 +106,14 @@ export class Cluster {
         serialConsistency: serial,
         readTimeout,
       }),
+      readTimeout,
     )
   }
 
   /** A statement of the schema, at one server, which waits until the others know. @throws CoordinationError */
   async define(query: string): Promise<void> {
-    await this.#watched(this.#client().execute(query, [], { prepare: false, readTimeout: 10_000 }))
+    const options = { prepare: false, readTimeout: DEFINITION_MS }
+    await this.#watched(this.#client().execute(query, [], options), 2 * DEFINITION_MS)
   }
 
   /** Bounded in time; never rejects. */
@@ -129,8 +135,13 @@ export class Cluster {
         await client.shutdown().catch(() => undefined)
         closeRest()
       },
+      isLost: false,
     }
-    const closeRest = takeCare(client, { onLost: () => this.#replace(connected) })
+    const onLost = () => {
+      connected.isLost = true
+      this.#replaceIfLost()
+    }
+    const closeRest = takeCare(client, { onLost })
     const connecting = client.connect()
     const settled = connecting.catch(() => undefined).finally(() => this.#connecting.delete(settled))
     this.#connecting.add(settled)
@@ -147,14 +158,17 @@ export class Cluster {
   }
 
   /** Until there is another one the old one goes on, as far as it reaches any server. */
-  #replace(lost: Connected): void {
-    const { signal } = this.#closing
-    if (this.#isReplacing || signal.aborted || (this.#connected !== undefined && this.#connected !== lost)) return
+  #replaceIfLost(): void {
+    const lost = this.#connected
+    if (lost?.isLost !== true || this.#isReplacing || this.#closing.signal.aborted) return
     this.#isReplacing = true
     this.#replacement()
       .then((next) => this.#use(next, lost))
       .catch((error: unknown) => this.#context.logger.debug(`no other connection: ${String(error)}`))
-      .finally(() => (this.#isReplacing = false))
+      .finally(() => {
+        this.#isReplacing = false
+        this.#replaceIfLost()
+      })
       .catch(() => undefined)
   }
 
@@ -203,6 +217,7 @@ export class Cluster {
         serialConsistency: this.settings.consistency.serial,
         readTimeout,
       }),
+      readTimeout,
     )
   }
 
@@ -222,9 +237,9 @@ export class Cluster {
   }
 
   /** Learns from an answer, or from its absence, whom to ask. */
-  async #watched(work: Promise<types.ResultSet>): Promise<types.ResultSet> {
+  async #watched(work: Promise<types.ResultSet>, limitMs: number): Promise<types.ResultSet> {
     try {
-      const result = await work
+      const result = await this.#bounded(work, limitMs + this.#part(CONNECT_PART, Infinity))
       this.#suspects.acquit(result.info.queriedHost)
       return result
     } catch (error) {
@@ -233,6 +248,17 @@ export class Cluster {
         this.#suspects.suspect(coordinator)
       throw this.#closing.signal.aborted ? closedError(BACKEND, { effect: 'unknown' }) : this.#fault(error)
     }
+  }
+
+  /** The library has limits for what it sends, and none for what it waits for before. */
+  #bounded<T>(work: Promise<T>, limitMs: number): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        const message = `no answer within ${limitMs} ms, and no failure either`
+        reject(new CoordinationError('TIMEOUT', message, { backend: BACKEND, effect: 'unknown' }))
+      }, limitMs)
+      work.then(resolve, reject).finally(() => clearTimeout(timer))
+    })
   }
 
   #fault(error: unknown): CoordinationError {

@@ -84,9 +84,20 @@ describe('the committer', () => {
     expect(error).to.include({ effect: 'unknown' })
     await committer.settle(call())
     expect(tables.arrive()).to.equal(false)
-    const { tried } = tables
+    const writes = tables.tried.length
     await committer.settle(call())
-    expect(tables.tried).to.have.lengthOf(tried.length)
+    expect(tables.tried).to.have.lengthOf(writes)
+  })
+
+  it('has nothing to settle once it has seen that others have gone on', async () => {
+    tables.next = 'late'
+    await put(0, '/a').catch(() => undefined)
+    tables.apply(tables.revision, [])
+    await committer.submit(commitChange(commit(1, write('/b', 'present'))), call())
+    const writes = tables.tried.length
+    await committer.settle(call())
+    expect(tables.tried).to.have.lengthOf(writes)
+    expect(tables.arrive()).to.equal(false)
   })
 
   it('does not send what was given up while it waited', async () => {

@@ -7,7 +7,7 @@
  * moment between the call and the answer.
  */
 import { CoordinationError, isCoordinationError, type PluginContext } from '../../spi/index.ts'
-import { backoffMs, sleep } from '../../spi/helpers/backoff.ts'
+import { sleep } from '../../spi/helpers/backoff.ts'
 import { closedError } from '../shared/calls.ts'
 import type { Call } from '../shared/driver.ts'
 import { BACKEND, MAX_COMMIT_BYTES } from './capabilities.ts'
@@ -32,6 +32,7 @@ interface Write {
 
 /** So many changes are decided on one read. */
 const MAX_TOGETHER = 64
+const LONGEST_PAUSE_MS = 250
 
 export class Committer {
   readonly #tables: Tables
@@ -110,14 +111,15 @@ export class Committer {
   async #commit(batch: readonly Waiting[]): Promise<void> {
     let left = batch
     for (let attempt = 1; left.length > 0; attempt++) {
+      const startedAt = performance.now()
       try {
         left = await this.#attempt(left)
       } catch (error) {
         for (const { reject } of left) reject(error)
         return
       }
-      // others were faster: not in step with them
-      if (left.length > 0) await sleep(this.#context.clock, backoffMs(attempt, this.#context.random), undefined)
+      // others were faster
+      if (left.length > 0) await this.#pause(attempt, performance.now() - startedAt)
       left = left.filter((waiting) => {
         if (!isGivenUp(waiting)) return true
         waiting.reject(givenUp())
@@ -126,10 +128,17 @@ export class Committer {
     }
   }
 
+  /** Not in step with the others, and as long as the servers are slow: what is tried in vain makes all others wait. */
+  async #pause(attempt: number, tookMs: number): Promise<void> {
+    const { clock, random } = this.#context
+    const mostMs = Math.min(LONGEST_PAUSE_MS, tookMs * 2 ** (Math.min(attempt, 4) - 1))
+    await sleep(clock, random() * mostMs, undefined)
+  }
+
   /** @returns what has to be decided anew. */
   async #attempt(batch: readonly Waiting[]): Promise<readonly Waiting[]> {
     const { revision, view } = await this.#read(batch)
-    if (this.#doubtful !== undefined && revision > this.#doubtful) this.#doubtful = undefined
+    this.#saw(revision)
     const decided = batch.map((waiting) => decide(waiting, view, revision + 1n))
     const writing = decided.filter(({ writes }) => writes !== undefined)
     for (const { writes, settle } of decided) if (writes === undefined) settle()
@@ -141,8 +150,13 @@ export class Committer {
       left,
     )
     if (!isDone) return left
+    this.#saw(revision + 1n)
     for (const { settle } of writing) settle()
     return []
+  }
+
+  #saw(revision: bigint): void {
+    if (this.#doubtful !== undefined && revision > this.#doubtful) this.#doubtful = undefined
   }
 
   async #read(batch: readonly Waiting[]): Promise<{ readonly revision: bigint; readonly view: View }> {

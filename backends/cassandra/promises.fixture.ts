@@ -1,7 +1,7 @@
 /** What this backend is to promise, written down once more: what the driver says is compared with it. */
 import type { Capabilities } from '../../spi/index.ts'
 
-/** T of the suite: three servers on a small machine must agree several times in it. */
+/** T of the suite with one node: short, and long enough for a machine that is busy. */
 export const SESSION_TTL_MS = 2000
 
 export const PROMISES: Capabilities = {
