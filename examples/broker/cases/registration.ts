@@ -3,6 +3,9 @@ import { expect } from 'chai'
 import type { ConformanceCase, Given } from 'keta/conformance'
 import { BrokerCluster, stateText } from './broker-cluster.ts'
 
+/** A ghost is to be there when its broker comes back, however slow the machine is. */
+const PATIENT_TTL_MS = 10_000
+
 export const registration: readonly ConformanceCase[] = [
   {
     id: 'B1',
@@ -50,7 +53,7 @@ async function controllers(cluster: BrokerCluster): Promise<readonly number[]> {
 }
 
 async function oneOfEachId(given: Given): Promise<void> {
-  const cluster = await BrokerCluster.start(given, [1, 0])
+  const cluster = await BrokerCluster.start(given, [1, 0], {}, PATIENT_TTL_MS)
   await cluster.createTopic('held', [0, 1])
   const before = await cluster.status(0)
   const second = await cluster.spawn(0, {
