@@ -11,7 +11,7 @@ const BROWSERS = ['chromium', 'chromium-browser', 'google-chrome']
 const FLAGS = [
   ...['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-sync'],
   ...['--disable-background-networking', '--disable-component-update', '--remote-debugging-pipe'],
-  '--window-size=960,560',
+  '--window-size=960,680',
 ]
 
 interface Reply {

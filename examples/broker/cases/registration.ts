@@ -37,8 +37,7 @@ async function startsAtOnce(given: Given): Promise<void> {
   expect(await cluster.controllerEpoch()).to.equal('1')
   const [controller] = await controllers(cluster)
   expect(await cluster.observer.election().getLeader()).to.equal(String(controller))
-  const all = cluster.process(2)
-  await all.kill()
+  await cluster.process(2).kill()
   await cluster.start(2)
   const again = (await cluster.observer.group().members()).get('2')?.epoch ?? 0n
   expect(
@@ -60,8 +59,10 @@ async function oneOfEachId(given: Given): Promise<void> {
     'log.dirs': `${cluster.logDir(0)}-other`,
     listeners: 'PLAINTEXT://127.0.0.1:0',
   })
+  await given.until('the second one is refused', () => !second.isAlive, cluster.failoverMs)
   expect(await second.exit(), second.output).to.equal(3)
   const same = await cluster.spawn(0, { listeners: 'PLAINTEXT://127.0.0.1:0' })
+  await given.until('the same one is refused', () => !same.isAlive, cluster.failoverMs)
   expect(await same.exit(), same.output).to.equal(3)
   expect(same.output).to.include('is in use')
   expect((await cluster.status(0)).broker_epoch).to.equal(before.broker_epoch)
