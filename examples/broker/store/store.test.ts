@@ -46,7 +46,7 @@ describe('on a store', function () {
           return (...args: readonly unknown[]): unknown => {
             const at = { put: 2, update: 2, delete: 1, transact: 1 }[String(name)]
             if (at !== undefined) {
-              written.push({ call: `${String(name)} ${String(args[0])}`, options: (args[at] ?? {}) })
+              written.push({ call: `${String(name)} ${String(args[0])}`, options: args[at] ?? {} })
             }
             return Reflect.apply(value, target, args) as unknown
           }
