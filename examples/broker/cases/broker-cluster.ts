@@ -34,6 +34,8 @@ const SHORTEST_TTL_MS = 2_000
 /** For a machine that has much else to do: nothing here measures how fast anything is. */
 const SLACK_MS = 20_000
 const ASK_MS = 2_000
+/** So long it waits for the store, too. */
+const OBSERVER_TTL_MS = 30_000
 
 export class BrokerCluster {
   readonly given: Given
@@ -66,6 +68,7 @@ export class BrokerCluster {
     leastTtlMs = SHORTEST_TTL_MS,
   ): Promise<BrokerCluster> {
     const folder = await mkdtemp(join(tmpdir(), 'keta-brokers-'))
+    const observer = await given.party('observer', { sessionTtlMs: OBSERVER_TTL_MS })
     const cluster = new BrokerCluster(
       given,
       await given.party('observer'),
