@@ -69,13 +69,7 @@ export class BrokerCluster {
   ): Promise<BrokerCluster> {
     const folder = await mkdtemp(join(tmpdir(), 'keta-brokers-'))
     const observer = await given.party('observer', { sessionTtlMs: OBSERVER_TTL_MS })
-    const cluster = new BrokerCluster(
-      given,
-      await given.party('observer'),
-      folder,
-      properties,
-      Math.max(given.T, leastTtlMs),
-    )
+    const cluster = new BrokerCluster(given, observer, folder, properties, Math.max(given.T, leastTtlMs))
     const [first, ...others] = ids
     if (first !== undefined) {
       await cluster.start(first)
