@@ -13,7 +13,7 @@ const HARNESSES: Readonly<Record<string, () => Promise<BackendHarness & AsyncDis
   'keta-embedded': startEmbeddedKetaHarness,
 }
 
-const CASE_LIMIT_MS = 120_000
+const CASE_LIMIT_MS = 240_000
 const chosen = process.env['KETA_BROKER_BACKENDS']?.split(',') ?? Object.keys(HARNESSES)
 
 for (const name of chosen) {

@@ -35,6 +35,7 @@ export class PageServer {
   }
 
   async close(): Promise<void> {
+    if (!this.#server.listening) return
     await this.#watch.close()
     for (const reader of this.#readers) reader.end()
     this.#server.closeAllConnections()

@@ -11,7 +11,7 @@ import type { Address } from '../broker/wire/connection.ts'
 import type { StartedStore } from './backends.ts'
 
 const TTL_MS = 3_000
-const START_MS = 30_000
+const WAIT_MS = 60_000
 const CLUSTER = 'demo'
 const LOOK_EVERY_MS = 20
 
@@ -81,9 +81,9 @@ export class Stage implements AsyncDisposable {
     return new BrokerClient([...this.#addresses.values()], { tryMs: 2_000 })
   }
 
-  /** Asks until there is an answer. @throws Error if there is none in half a minute. */
+  /** Asks until there is an answer. @throws Error if there is none in a minute. */
   async until<T>(what: string, ask: () => T | undefined | Promise<T | undefined>): Promise<T> {
-    const end = performance.now() + START_MS
+    const end = performance.now() + WAIT_MS
     for (;;) {
       const answer = await ask()
       if (answer !== undefined) return answer

@@ -28,10 +28,14 @@ export interface BrokerStatus {
 export type Properties = Readonly<Record<string, string>>
 
 /** A broker needs a second or two to be loaded, and more on a busy machine. */
-const START_MS = 20_000
+const START_MS = 60_000
 /** Shorter ones are lost by processes that are merely slow. */
 const SHORTEST_TTL_MS = 2_000
+/** For a machine that has much else to do: nothing here measures how fast anything is. */
+const SLACK_MS = 20_000
 const ASK_MS = 2_000
+/** So long it waits for the store, too. */
+const OBSERVER_TTL_MS = 30_000
 
 export class BrokerCluster {
   readonly given: Given
@@ -64,13 +68,8 @@ export class BrokerCluster {
     leastTtlMs = SHORTEST_TTL_MS,
   ): Promise<BrokerCluster> {
     const folder = await mkdtemp(join(tmpdir(), 'keta-brokers-'))
-    const cluster = new BrokerCluster(
-      given,
-      await given.party('observer'),
-      folder,
-      properties,
-      Math.max(given.T, leastTtlMs),
-    )
+    const observer = await given.party('observer', { sessionTtlMs: OBSERVER_TTL_MS })
+    const cluster = new BrokerCluster(given, observer, folder, properties, Math.max(given.T, leastTtlMs))
     const [first, ...others] = ids
     if (first !== undefined) {
       await cluster.start(first)
@@ -82,7 +81,7 @@ export class BrokerCluster {
 
   /** By when a death has been noticed, and what follows from it is done. Milliseconds. */
   get failoverMs(): number {
-    return 2 * this.ttlMs + this.given.graceMs + 5_000
+    return 2 * this.ttlMs + this.given.graceMs + SLACK_MS
   }
 
   get storage() {

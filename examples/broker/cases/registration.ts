@@ -3,6 +3,9 @@ import { expect } from 'chai'
 import type { ConformanceCase, Given } from 'keta/conformance'
 import { BrokerCluster, stateText } from './broker-cluster.ts'
 
+/** A ghost is to be there when its broker comes back, however slow the machine is. */
+const PATIENT_TTL_MS = 10_000
+
 export const registration: readonly ConformanceCase[] = [
   {
     id: 'B1',
@@ -34,8 +37,7 @@ async function startsAtOnce(given: Given): Promise<void> {
   expect(await cluster.controllerEpoch()).to.equal('1')
   const [controller] = await controllers(cluster)
   expect(await cluster.observer.election().getLeader()).to.equal(String(controller))
-  const all = cluster.process(2)
-  await all.kill()
+  await cluster.process(2).kill()
   await cluster.start(2)
   const again = (await cluster.observer.group().members()).get('2')?.epoch ?? 0n
   expect(
@@ -50,15 +52,17 @@ async function controllers(cluster: BrokerCluster): Promise<readonly number[]> {
 }
 
 async function oneOfEachId(given: Given): Promise<void> {
-  const cluster = await BrokerCluster.start(given, [1, 0])
+  const cluster = await BrokerCluster.start(given, [1, 0], {}, PATIENT_TTL_MS)
   await cluster.createTopic('held', [0, 1])
   const before = await cluster.status(0)
   const second = await cluster.spawn(0, {
     'log.dirs': `${cluster.logDir(0)}-other`,
     listeners: 'PLAINTEXT://127.0.0.1:0',
   })
+  await given.until('the second one is refused', () => !second.isAlive, cluster.failoverMs)
   expect(await second.exit(), second.output).to.equal(3)
   const same = await cluster.spawn(0, { listeners: 'PLAINTEXT://127.0.0.1:0' })
+  await given.until('the same one is refused', () => !same.isAlive, cluster.failoverMs)
   expect(await same.exit(), same.output).to.equal(3)
   expect(same.output).to.include('is in use')
   expect((await cluster.status(0)).broker_epoch).to.equal(before.broker_epoch)

@@ -177,8 +177,12 @@ describe('a replica of a partition', () => {
 
   it('answers only those of its own leader epoch', () => {
     give(ME, 3, [0, 1, 2])
-    expect(() => partition.asLeader(2)).to.throw(BrokerError).with.property('code', 'FENCED_LEADER_EPOCH')
-    expect(() => partition.asLeader(4)).to.throw(BrokerError).with.property('code', 'UNKNOWN_LEADER_EPOCH')
+    expect(() => partition.asLeader(2))
+      .to.throw(BrokerError)
+      .with.property('code', 'FENCED_LEADER_EPOCH')
+    expect(() => partition.asLeader(4))
+      .to.throw(BrokerError)
+      .with.property('code', 'UNKNOWN_LEADER_EPOCH')
     expect(partition.asLeader(3)).to.equal(partition.asLeader())
     expect(() => leader().fetchedBy(7, 0)).to.throw(BrokerError, 'no replica')
   })
