@@ -1,6 +1,6 @@
 /**
- * Mocha's spec reporter, which also names skipped tests loudly at the end, says which suites of a long run took the most
- * time and, if the environment variable KETA_TALLY names a file, appends the run's numbers to it as a line of JSON.
+ * Mocha's spec reporter, which also names skipped tests loudly at the end, and says which suites of a long run took the
+ * most time. If the environment variable KETA_TALLY names a file, the run's numbers are appended to it, a line of JSON.
  */
 import { appendFileSync } from 'node:fs'
 import Mocha from 'mocha'

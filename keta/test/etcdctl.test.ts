@@ -296,17 +296,19 @@ const OWN_FIGURES = [
 ].join('|')
 
 function withoutOwn(text: string, server: TestServer): string {
-  return text
-    .replaceAll(server.endpoint, 'ENDPOINT')
-    .replace(new RegExp(`"(${OWN_FIGURES})"( ?: ?)\\d+`, 'g'), '"$1"$2N')
-    .replace(/"version":"3\.6\.\d+"/g, '"version":"3.6.N"')
-    .replace(/"peerURLs":(null|\[[^\]]*\]),|http:\/\/127\.0\.0\.1:\d+/g, '')
-    .replace(/took = [\d.]+[mµ]?s|took [\d.]+[mµ]?s|\[[\d.]+[mµ]?s\]/g, 'took TIME')
-    .replace(/"took":"[^"]*"/g, '"took":"TIME"')
-    .replace(/"ts":"[^"]*"|\d{4}-\d\d-\d\dT[\d:.]+Z?/g, 'WHEN')
-    .replace(/0x[0-9a-f]+|LocalAddr: '[^']*'/g, 'LOCAL')
-    // an id that begins with zeros is printed without them
-    .replace(/\b[0-9a-f]{11,16}\b/g, 'HEX')
+  return (
+    text
+      .replaceAll(server.endpoint, 'ENDPOINT')
+      .replace(new RegExp(`"(${OWN_FIGURES})"( ?: ?)\\d+`, 'g'), '"$1"$2N')
+      .replace(/"version":"3\.6\.\d+"/g, '"version":"3.6.N"')
+      .replace(/"peerURLs":(null|\[[^\]]*\]),|http:\/\/127\.0\.0\.1:\d+/g, '')
+      .replace(/took = [\d.]+[mµ]?s|took [\d.]+[mµ]?s|\[[\d.]+[mµ]?s\]/g, 'took TIME')
+      .replace(/"took":"[^"]*"/g, '"took":"TIME"')
+      .replace(/"ts":"[^"]*"|\d{4}-\d\d-\d\dT[\d:.]+Z?/g, 'WHEN')
+      .replace(/0x[0-9a-f]+|LocalAddr: '[^']*'/g, 'LOCAL')
+      // an id that begins with zeros is printed without them
+      .replace(/\b[0-9a-f]{11,16}\b/g, 'HEX')
+  )
 }
 
 function cells(line: string): readonly string[] {
