@@ -229,6 +229,21 @@ describe('the driver on a real Cassandra', function () {
       ])
     })
 
+    it('of drivers that write one key at once take place one after the other', async () => {
+      const all = await Promise.all([driver, another(), another()])
+      const ids = await Promise.all(all.map(async (one) => (await one.openSession(60_000, call(PATIENCE_MS))).id))
+      for (let number = 1; number <= 5; number++) {
+        const outcomes = await Promise.all(
+          all.map((one, at) => {
+            const place = { number, after: 0 }
+            const commit = commitOf(ids[at] ?? '', place, write(`/once/${number}`, String(at), 'absent'))
+            return one.commit({ ...commit, id: { ...commit.id, slot: number } }, call(PATIENCE_MS))
+          }),
+        )
+        expect(outcomes.filter(({ committed }) => committed)).to.have.lengthOf(1)
+      }
+    })
+
     it('never take the version of another store for one of theirs', async () => {
       const id = await session()
       for (const [at, version] of ['0', '-1', '', 'a', '1.5', '99999999999999999999'].entries()) {

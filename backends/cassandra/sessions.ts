@@ -101,10 +101,7 @@ export class Sessions {
    * @param seen undefined: no beat of it was seen.
    */
   async endIfStill(id: string, seen: bigint | undefined, call: Call): Promise<Ending> {
-    if (seen === undefined) {
-      const state = await this.#read(id, call)
-      if (state !== undefined && !state.isOver) return { beat: state.beat }
-    }
+    // no session has the beat -1: what there is of one is told
     const ending = await this.#stop(id, { beat: seen ?? -1n }, call)
     if (ending === 'ended') await this.#committer.submit(forgetSession(id), call)
     return ending
