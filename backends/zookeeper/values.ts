@@ -59,17 +59,35 @@ export class Values {
       const batch = stops.slice(at, at + Math.min(size.next, range.limit + 1))
       at += batch.length
       const nodes = await this.#look(batch, size, call)
+      const lists = this.#listsOf(batch, nodes, call)
       for (const stop of batch) {
         const node = nodes.get(stop.key)
         if (!stop.below) {
           const entry = this.entry(stop.key, node)
           if (entry !== undefined) yield entry
-        } else if ((node?.stat.children ?? 0) > 0) {
-          const answer = await this.#reads.ask(getChildren(this.#layout.value(stop.key)), call)
-          yield* this.#below(stop.key, found(answer)?.names ?? [], range, size, call)
+        } else {
+          yield* this.#below(stop.key, (await lists.get(stop.key)) ?? [], range, size, call)
         }
       }
     }
+  }
+
+  /** What is below those that have children, asked for together. */
+  #listsOf(
+    stops: readonly Stop[],
+    nodes: ReadonlyMap<string, Node | undefined>,
+    call: ReadCall,
+  ): ReadonlyMap<string, Promise<readonly string[]>> {
+    const parents = stops.filter(({ key, below }) => below && (nodes.get(key)?.stat.children ?? 0) > 0)
+    return new Map(
+      parents.map(({ key }) => {
+        const list = this.#reads.ask(getChildren(this.#layout.value(key)), call)
+        const names = list.then((answer) => found(answer)?.names ?? [])
+        // who leaves the walk early does not wait for the rest
+        names.catch(() => undefined)
+        return [key, names]
+      }),
+    )
   }
 
   async #look(stops: readonly Stop[], size: LookSize, call: ReadCall): Promise<ReadonlyMap<string, Node | undefined>> {
