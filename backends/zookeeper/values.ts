@@ -8,6 +8,8 @@ import { found, lookAt, nodeOf, type Reads } from './reads.ts'
 
 /** A page ends when it has so many bytes of values, but has one entry at least. */
 const PAGE_BYTES = 4 << 20
+/** So many lists of children are asked for before it is known whether there are any. */
+const FEW = 16
 
 export class Values {
   readonly #layout: Layout
@@ -58,8 +60,16 @@ export class Values {
     for (let at = 0; at < stops.length; ) {
       const batch = stops.slice(at, at + Math.min(size.next, range.limit + 1))
       at += batch.length
+      const below = batch.filter((stop) => stop.below)
+      // of few, all at once with what stands there: a deep path costs one round trip for each of its segments
+      const early = below.length <= FEW ? this.#listsOf(below, call) : undefined
       const nodes = await this.#look(batch, size, call)
-      const lists = this.#listsOf(batch, nodes, call)
+      const lists =
+        early ??
+        this.#listsOf(
+          below.filter(({ key }) => (nodes.get(key)?.stat.children ?? 0) > 0),
+          call,
+        )
       for (const stop of batch) {
         const node = nodes.get(stop.key)
         if (!stop.below) {
@@ -72,15 +82,10 @@ export class Values {
     }
   }
 
-  /** What is below those that have children, asked for together. */
-  #listsOf(
-    stops: readonly Stop[],
-    nodes: ReadonlyMap<string, Node | undefined>,
-    call: ReadCall,
-  ): ReadonlyMap<string, Promise<readonly string[]>> {
-    const parents = stops.filter(({ key, below }) => below && (nodes.get(key)?.stat.children ?? 0) > 0)
+  /** What is below them, asked for together. */
+  #listsOf(stops: readonly Stop[], call: ReadCall): ReadonlyMap<string, Promise<readonly string[]>> {
     return new Map(
-      parents.map(({ key }) => {
+      stops.map(({ key }) => {
         const list = this.#reads.ask(getChildren(this.#layout.value(key)), call)
         const names = list.then((answer) => found(answer)?.names ?? [])
         // who leaves the walk early does not wait for the rest
