@@ -8,6 +8,8 @@ import { found, lookAt, nodeOf, type Reads } from './reads.ts'
 
 /** A page ends when it has so many bytes of values, but has one entry at least. */
 const PAGE_BYTES = 4 << 20
+/** So many lists of children are asked for before it is known whether there are any. */
+const FEW = 16
 
 export class Values {
   readonly #layout: Layout
@@ -58,18 +60,39 @@ export class Values {
     for (let at = 0; at < stops.length; ) {
       const batch = stops.slice(at, at + Math.min(size.next, range.limit + 1))
       at += batch.length
+      const below = batch.filter((stop) => stop.below)
+      // of few, all at once with what stands there: a deep path costs one round trip for each of its segments
+      const early = below.length <= FEW ? this.#listsOf(below, call) : undefined
       const nodes = await this.#look(batch, size, call)
+      const lists =
+        early ??
+        this.#listsOf(
+          below.filter(({ key }) => (nodes.get(key)?.stat.children ?? 0) > 0),
+          call,
+        )
       for (const stop of batch) {
         const node = nodes.get(stop.key)
         if (!stop.below) {
           const entry = this.entry(stop.key, node)
           if (entry !== undefined) yield entry
-        } else if ((node?.stat.children ?? 0) > 0) {
-          const answer = await this.#reads.ask(getChildren(this.#layout.value(stop.key)), call)
-          yield* this.#below(stop.key, found(answer)?.names ?? [], range, size, call)
+        } else {
+          yield* this.#below(stop.key, (await lists.get(stop.key)) ?? [], range, size, call)
         }
       }
     }
+  }
+
+  /** What is below them, asked for together. */
+  #listsOf(stops: readonly Stop[], call: ReadCall): ReadonlyMap<string, Promise<readonly string[]>> {
+    return new Map(
+      stops.map(({ key }) => {
+        const list = this.#reads.ask(getChildren(this.#layout.value(key)), call)
+        const names = list.then((answer) => found(answer)?.names ?? [])
+        // who leaves the walk early does not wait for the rest
+        names.catch(() => undefined)
+        return [key, names]
+      }),
+    )
   }
 
   async #look(stops: readonly Stop[], size: LookSize, call: ReadCall): Promise<ReadonlyMap<string, Node | undefined>> {

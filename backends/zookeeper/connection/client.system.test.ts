@@ -89,7 +89,11 @@ describe('a ZooKeeper session over several connections', function () {
     expect((await client.send(getData(path), call())).ok).to.equal(true)
     await client.close(call())
     expect(client.isOver).to.equal(true)
-    expect(await failureOf(client.send(getData(path), call()))).to.include({ code: 'CLOSED', effect: 'none' })
+    expect(await failureOf(client.send(getData(path), call()))).to.include({ code: 'SESSION_LOST', effect: 'none' })
+    const other = begin(undefined, true)
+    await other.send(getData(path), call())
+    await other.close(call())
+    expect(await failureOf(other.send(getData(path), call()))).to.include({ code: 'CLOSED', effect: 'none' })
   })
 
   it('is over when it was away for too long, or begins anew if it is to', async () => {

@@ -181,9 +181,8 @@ export class ZkClient {
 
   /** Lets go of everything; the session ends by itself. */
   destroy(): void {
-    this.#finish(
-      new CoordinationError('CLOSED', 'the zookeeper client is closed', { backend: BACKEND, effect: 'none' }),
-    )
+    // of a session that somebody has ended the others know no more than that it is over
+    this.#finish(this.#options.reopens ? closedError() : sessionLost('none'))
   }
 
   async #run(): Promise<void> {
@@ -318,6 +317,10 @@ export class ZkClient {
 /** As ZooKeeper's own tools print it. */
 export function sessionName(id: bigint): string {
   return `0x${BigInt.asUintN(64, id).toString(16)}`
+}
+
+function closedError(): CoordinationError {
+  return new CoordinationError('CLOSED', 'the zookeeper client is closed', { backend: BACKEND, effect: 'none' })
 }
 
 function timeoutOf({ operation, sent }: Request, { timeoutMs }: Call): CoordinationError {
