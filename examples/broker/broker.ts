@@ -1,26 +1,22 @@
 /** A broker: all its parts, their start in order, and their end in order. */
 import {
-  CoordinationError,
-  isCoordinationError,
   type LeaderChangeListener,
   type Logger,
-  modify,
   type OpOptions,
   type PluginLocator,
   requireCapabilities,
   systemClock,
 } from 'keta/spi'
-import { findPlugin, loadPlugin } from 'keta/spi/node'
-import { randomBytes } from 'node:crypto'
-import { type BrokerConfig, readBrokerConfig } from './config.ts'
-import { parseObject } from './core/json.ts'
-import { CLUSTER_ID } from './core/paths.ts'
+import { loadPlugin } from 'keta/spi/node'
+import { checkConfiguration } from './check-configuration.ts'
+import type { BrokerConfig } from './config.ts'
 import { Replicas } from './data/replicas.ts'
 import { BrokerError, messageOf } from './errors.ts'
 import { type LogDir, openLogDir } from './log/log-dir.ts'
 import { answer, type RequestPorts } from './requests.ts'
 import { Admin } from './store/admin.ts'
 import { Brokers, GROUP } from './store/brokers.ts'
+import { clusterIdOf } from './store/cluster-id.ts'
 import { Controller, SERVICE } from './store/controller.ts'
 import { askToLeave, ledBy, resignLed } from './store/own-leaderships.ts'
 import { Topics } from './store/topics.ts'
@@ -47,7 +43,7 @@ const POLL_MS = 20
  * before anything is touched; MEMBER_EXISTS if a living broker has the id; BrokerError LOG_DIR; what the store throws.
  */
 export async function startBroker(serverProperties: string, { logger }: BrokerHost): Promise<RunningBroker> {
-  const config = await checkAll(serverProperties, logger)
+  const config = await checkConfiguration(serverProperties, logger)
   const plugin = await loadPlugin(serverProperties, { logger }, { timeoutMs: START_MS })
   const broker = new Broker(config, plugin, logger)
   try {
@@ -57,26 +53,6 @@ export async function startBroker(serverProperties: string, { logger }: BrokerHo
     await broker.abandon()
     throw error
   }
-}
-
-/** The broker's problems and the plugin's, all at once. */
-async function checkAll(file: string, logger: Logger): Promise<BrokerConfig> {
-  const problems: string[] = []
-  const collect = (error: unknown) => {
-    if (!isCoordinationError(error, 'CONFIG')) throw error
-    problems.push(...(error.problems ?? [error.message]))
-  }
-  await findPlugin(file, { logger }).catch(collect)
-  let config: BrokerConfig | undefined
-  try {
-    config = readBrokerConfig(file, (warning) => logger.warn(warning))
-  } catch (error) {
-    collect(error)
-  }
-  if (config !== undefined && problems.length === 0) return config
-  const all = [...new Set(problems)]
-  const message = `${all.length} problems in the configuration:\n  - ${all.join('\n  - ')}`
-  throw new CoordinationError('CONFIG', all.length === 1 ? `${all[0]}` : message, { problems: all })
 }
 
 class Broker implements RunningBroker {
@@ -114,7 +90,7 @@ class Broker implements RunningBroker {
     const { id, listen, advertise, logDir } = this.#config
     const storage = this.#plugin.getStorage()
     requireCapabilities(storage.capabilities, { linearizableReads: true, atomicFencing: true })
-    this.#logDir = openLogDir(logDir, id, await this.#clusterId())
+    this.#logDir = openLogDir(logDir, id, await clusterIdOf(storage))
     const former = await ledBy(storage, id)
     this.#address = await this.#server.listen(listen)
     const { host, port } = advertise ?? this.#address
@@ -256,20 +232,5 @@ class Broker implements RunningBroker {
   #controllerStatus() {
     if (this.#controller === undefined) throw new BrokerError('STARTING', `broker ${this.id} is not ready yet`)
     return this.#controller.status
-  }
-
-  /** Given by the first broker of a cluster. */
-  async #clusterId(): Promise<string> {
-    const fresh = () => JSON.stringify({ version: '1', id: randomBytes(16).toString('base64url') })
-    const entry = await modify(
-      this.#plugin.getStorage(),
-      CLUSTER_ID,
-      (now) => (now === undefined ? fresh() : undefined),
-      {
-        // whoever's it is, it counts
-        appliedIn: () => false,
-      },
-    )
-    return String(parseObject(entry?.text ?? '{}', CLUSTER_ID)['id'])
   }
 }

@@ -73,7 +73,7 @@ export class BrokerCluster {
     const [first, ...others] = ids
     if (first !== undefined) {
       await cluster.start(first)
-      await given.until(`broker ${first} controls`, async () => (await cluster.status(first)).controller.epoch === 1)
+      await cluster.until(`broker ${first} controls`, async () => (await cluster.status(first)).controller.epoch === 1)
     }
     await Promise.all(others.map((id) => cluster.start(id)))
     return cluster
@@ -82,6 +82,15 @@ export class BrokerCluster {
   /** By when a death has been noticed, and what follows from it is done. Milliseconds. */
   get failoverMs(): number {
     return 2 * this.ttlMs + this.given.graceMs + SLACK_MS
+  }
+
+  /** Waits as Given.until does, but by default as long as anything may take here, on a machine that is busy. */
+  async until<R>(
+    what: string,
+    condition: () => R | Promise<R>,
+    withinMs = this.failoverMs,
+  ): Promise<Exclude<R, false | undefined>> {
+    return this.given.until(what, condition, withinMs)
   }
 
   get storage() {
@@ -175,7 +184,7 @@ export class BrokerCluster {
       expect(await this.stateText(topic, partition)).to.equal(text)
       return true
     }
-    await this.given.until(`the state of ${topic}-${partition} is ${text}`, look, this.failoverMs)
+    await this.until(`the state of ${topic}-${partition} is ${text}`, look)
   }
 
   /** Creates it, and waits until each partition has a leader and all of its replicas in sync. */
@@ -193,7 +202,7 @@ export class BrokerCluster {
       }
       return true
     }
-    await this.given.until(`all replicas of ${name} are in sync`, look, this.failoverMs)
+    await this.until(`all replicas of ${name} are in sync`, look)
   }
 
   async #end(): Promise<void> {

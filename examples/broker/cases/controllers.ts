@@ -43,16 +43,12 @@ async function stoppedWhileWriting(given: Given): Promise<void> {
   const count = async () => (await cluster.storage.list(`${topicPath(TOPIC)}/partitions`)).size
   const assignment = Object.fromEntries(Array.from({ length: PARTITIONS }, (_, partition) => [partition, [1, 2]]))
   await cluster.client().createTopic(TOPIC, { assignment })
-  await given.until('the controller is at work', async () => (await count()) > 0)
+  await cluster.until('the controller is at work', async () => (await count()) > 0)
   cluster.process(0).stop()
   const made = await count()
   given.history.note({ made })
-  await given.until(
-    'another broker controls',
-    async () => (await cluster.controllerEpoch()) === '2',
-    cluster.failoverMs,
-  )
-  await given.until('it has made all partitions', async () => (await count()) === PARTITIONS, cluster.failoverMs)
+  await cluster.until('another broker controls', async () => (await cluster.controllerEpoch()) === '2')
+  await cluster.until('it has made all partitions', async () => (await count()) === PARTITIONS)
   const all = async () => {
     const states: string[] = []
     for await (const { key, version } of cluster.storage.scan(TOPICS)) states.push(`${key} ${version}`)
@@ -60,10 +56,9 @@ async function stoppedWhileWriting(given: Given): Promise<void> {
   }
   const before = await all()
   cluster.process(0).continue()
-  await given.until(
+  await cluster.until(
     'the former controller knows that it no longer is',
     async () => (await cluster.status(0)).controller.epoch === undefined,
-    cluster.failoverMs,
   )
   const { controller } = await cluster.status(0)
   given.history.note({ controller })
@@ -96,11 +91,11 @@ async function lateWrite(given: Given): Promise<void> {
     letGo()
     await controller.close()
   })
-  await given.until('the sleeper controls', () => controller.status.epoch === 1)
+  await given.until('the sleeper controls', () => controller.status.epoch === 1, 10 * given.T + given.graceMs)
   const cluster = await BrokerCluster.start(given, [])
   await Promise.all([0, 1].map((id) => cluster.start(id)))
   await cluster.client().createTopic('late', { assignment: { 0: [0, 1] } })
-  await given.until('a write is held back', () => held > 0)
+  await cluster.until('a write is held back', () => held > 0)
   sleeper.link.cut()
   await cluster.untilInSync('late', [[0, 1]])
   await cluster.client().deleteTopic('late')
@@ -108,11 +103,11 @@ async function lateWrite(given: Given): Promise<void> {
     for await (const { key } of cluster.storage.scan(TOPICS)) expect.fail(`there is ${key}`)
     return true
   }
-  await given.until('the topic is gone', nothing, cluster.failoverMs)
+  await cluster.until('the topic is gone', nothing)
   sleeper.link.heal()
-  await given.until('the sleeper is connected', () => sleeper.session.state === 'connected', cluster.failoverMs)
+  await cluster.until('the sleeper is connected', () => sleeper.session.state === 'connected')
   letGo()
-  await given.until('its write has been fenced', () => controller.status.fenced > 0)
+  await cluster.until('its write has been fenced', () => controller.status.fenced > 0)
   await given.always('the topic stays away', nothing, 200)
   expect(controller.status.writes, 'writes of the sleeper').to.equal(0)
 }
@@ -147,11 +142,11 @@ async function pausedStore(given: Given): Promise<void> {
   }
   await client.produce('orders', 0, [Buffer.from('before')])
   for (const server of servers) server.pause()
-  await given.until('all have stepped down', async () => (await controlling()) === 0, cluster.failoverMs)
+  await cluster.until('all have stepped down', async () => (await controlling()) === 0)
   await given.always('nobody controls', async () => (await controlling()) === 0, 2 * cluster.ttlMs)
   await client.produce('orders', 0, [Buffer.from('meanwhile')])
   resume()
-  await given.until('one controls', async () => (await controlling()) === 1, 2 * cluster.failoverMs)
+  await cluster.until('one controls', async () => (await controlling()) === 1, 2 * cluster.failoverMs)
   await given.always('it is one', async () => (await controlling()) === 1, cluster.ttlMs / 2)
   expect(Number(await cluster.controllerEpoch())).to.be.at.least(2)
   await cluster.untilInSync('orders', [[0, 1, 2]])

@@ -43,19 +43,15 @@ async function staleLeader(given: Given): Promise<void> {
   await cluster.createTopic('orders', [0, 1, 2])
   const history = await StateHistory.of(cluster, 'orders', 1)
   const onZero = async () => (await cluster.status(0)).partitions.find(({ name }) => name === 'orders-0')
-  await given.until('broker 0 leads', async () => (await onZero())?.role === 'leader')
+  await cluster.until('broker 0 leads', async () => (await onZero())?.role === 'leader')
   const link = await cluster.link(0)
   link.blackHole('both')
-  await given.until(
-    'another broker leads',
-    async () => (await cluster.state('orders')).leader === 1,
-    cluster.failoverMs,
-  )
+  await cluster.until('another broker leads', async () => (await cluster.state('orders')).leader === 1)
   expect(await onZero(), 'broker 0 does not know').to.include({ role: 'leader', leader_epoch: 0 })
   // long enough to find its followers behind, and to try to take them out
   await given.always('broker 1 leads', async () => (await cluster.state('orders')).leader === 1, 1_000)
   link.heal()
-  await given.until('broker 0 follows', async () => (await onZero())?.role === 'follower', cluster.failoverMs)
+  await cluster.until('broker 0 follows', async () => (await onZero())?.role === 'follower')
   await cluster.untilInSync('orders', [[0, 1, 2]])
   const { leader, leaderEpoch } = await cluster.state('orders')
   expect({ leader, leaderEpoch }).to.deep.equal({ leader: 1, leaderEpoch: 1 })

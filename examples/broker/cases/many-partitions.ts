@@ -48,16 +48,16 @@ async function fiftyTopics(given: Given): Promise<void> {
     const all = await states()
     return all.length === TOPICS_MADE * PARTITIONS && all.every(({ isr }) => isr.length === REPLICAS)
   }
-  await given.until('all partitions are there and in sync', complete, limitMs)
+  await cluster.until('all partitions are there and in sync', complete, limitMs)
   const madeMs = Math.round(given.now() - made)
   const led = (await states()).filter(({ leader }) => leader === 0).length
   const killed = given.now()
   await cluster.process(0).kill()
   const moved = async () => (await states()).every(({ leader }) => leader > 0)
   const noticed = async () => (await states()).some(({ leaderEpoch }) => leaderEpoch > 0)
-  await given.until('the first leadership has moved', noticed, limitMs)
+  await cluster.until('the first leadership has moved', noticed, limitMs)
   const noticedMs = Math.round(given.now() - killed)
-  await given.until('all leaderships have moved', moved, limitMs)
+  await cluster.until('all leaderships have moved', moved, limitMs)
   const movedMs = Math.round(given.now() - killed)
   await tell(given, { ttlMs: cluster.ttlMs, madeMs, led, noticedMs, movedMs })
 }

@@ -45,7 +45,7 @@ async function reassigned(given: Given): Promise<void> {
     expect(await readdir(cluster.logDir(0))).not.to.include('moved-0')
     return true
   }
-  await given.until('it is moved', done, cluster.failoverMs)
+  await cluster.until('it is moved', done)
   await cluster.untilState('moved', stateText([1, 1, 1], [1, 2, 3]))
   await client.electPreferred('moved', 0)
   await client.produce('moved', 0, values('d'))
@@ -62,7 +62,7 @@ async function preferred(given: Given): Promise<void> {
   await cluster.untilState('orders', stateText([1, 1, 1], [1, 2, 0]))
   await client.electPreferred('orders', 0)
   await cluster.untilState('orders', stateText([1, 0, 2], [1, 2, 0]))
-  await given.until('the wish is gone', async () => (await cluster.storage.fetch(PREFERRED_ELECTION)) === undefined)
+  await cluster.until('the wish is gone', async () => (await cluster.storage.fetch(PREFERRED_ELECTION)) === undefined)
   await client.produce('orders', 0, values('x'))
 }
 
@@ -76,10 +76,10 @@ async function stopped(given: Given): Promise<void> {
   await cluster.untilState('orders', stateText([1, 1, 1], [1, 2]))
   expect(await ending, cluster.process(0).output).to.equal(0)
   expect(await brokers()).to.equal(2)
-  await given.until('another broker controls', async () => (await cluster.controllerEpoch()) === '2')
+  await cluster.until('another broker controls', async () => (await cluster.controllerEpoch()) === '2')
   await client.produce('orders', 0, values('after'))
   expect(await textsOf(client, 'orders')).to.deep.equal(['before', 'after'])
-  await given.until('the wish is gone', async () => (await cluster.storage.fetch(shutdownPath(0))) === undefined)
+  await cluster.until('the wish is gone', async () => (await cluster.storage.fetch(shutdownPath(0))) === undefined)
   await cluster.start(0)
   await cluster.untilState('orders', stateText([1, 1, 1], [1, 2, 0]))
 }

@@ -86,7 +86,7 @@ async function killedInTurn(given: Given): Promise<void> {
   const producers = [0, 1, 2].map((partition) => new Producer(cluster.client(), 'kept', partition))
   for (let round = 0; round < given.scale(3, 30); round++) {
     const counts = producers.map(({ acknowledged }) => acknowledged)
-    await given.until('records are acknowledged', () =>
+    await cluster.until('records are acknowledged', () =>
       producers.every((one, at) => one.acknowledged > (counts[at] ?? 0) + 20),
     )
     const victim = Math.floor(given.random() * 3)
@@ -95,7 +95,7 @@ async function killedInTurn(given: Given): Promise<void> {
     // half of the time it is back before its death is noticed
     if (given.random() < 0.5) {
       const gone = async () => !(await cluster.observer.group().membershipList()).has(String(victim))
-      await given.until('it is gone', gone, cluster.failoverMs)
+      await cluster.until('it is gone', gone)
     }
     await cluster.start(victim)
     await cluster.untilInSync('kept', assignment)
@@ -105,7 +105,7 @@ async function killedInTurn(given: Given): Promise<void> {
   // on each of the brokers
   for (const id of [0, 1, 2]) {
     const name = `kept-${id}`
-    await given.until(`all replicas of ${name} are equal`, async () => {
+    await cluster.until(`all replicas of ${name} are equal`, async () => {
       const all = await Promise.all([0, 1, 2].map((broker) => cluster.status(broker)))
       const ends = all.map(({ partitions }) => partitions.find((one) => one.name === name)?.end_offset)
       return new Set(ends).size === 1
@@ -121,7 +121,7 @@ async function truncated(given: Given): Promise<void> {
   await cluster.createTopic('orders', [0, 1, 2])
   await client.produce('orders', 0, values('a'))
   const end = async (id: number) => (await cluster.status(id)).partitions.find(({ name }) => name === 'orders-0')
-  for (const id of [1, 2]) await given.until('all have it', async () => (await end(id))?.end_offset === 1)
+  for (const id of [1, 2]) await cluster.until('all have it', async () => (await end(id))?.end_offset === 1)
   for (const id of [1, 2]) cluster.process(id).stop()
   // until their last questions have been answered: an answer that waits for them would be theirs
   await given.always('nothing is appended', async () => (await end(0))?.end_offset === 1, 2 * FETCH_WAIT_MS)
@@ -130,13 +130,13 @@ async function truncated(given: Given): Promise<void> {
     () => 'acknowledged',
     (error: unknown) => (isBrokerError(error) ? 'refused' : error),
   )
-  await given.until('it is in the leader’s log', async () => (await end(0))?.end_offset === 3)
+  await cluster.until('it is in the leader’s log', async () => (await end(0))?.end_offset === 3)
   expect((await end(0))?.high_watermark, 'of what nobody else has').to.equal(1)
   expect(await client.fetch('orders', 0, 1), 'what a consumer sees of it').to.deep.equal([])
   cluster.process(0).stop()
   for (const id of [1, 2]) cluster.process(id).continue()
   expect(await refused).to.equal('refused')
-  await given.until(
+  await cluster.until(
     'another broker leads',
     async () => (await cluster.state('orders')).leader > 0,
     2 * cluster.failoverMs,
@@ -146,6 +146,6 @@ async function truncated(given: Given): Promise<void> {
   await cluster.untilInSync('orders', [[0, 1, 2]])
   expect(await end(0)).to.include({ role: 'follower', end_offset: 2 })
   await client.electPreferred('orders', 0)
-  await given.until('broker 0 leads', async () => (await cluster.state('orders')).leader === 0, cluster.failoverMs)
+  await cluster.until('broker 0 leads', async () => (await cluster.state('orders')).leader === 0)
   expect(await textsOf(client, 'orders')).to.deep.equal(['a', 'b'])
 }

@@ -33,7 +33,7 @@ async function startsAtOnce(given: Given): Promise<void> {
   for (const { data } of members.values()) {
     expect(JSON.parse(new TextDecoder().decode(data))).to.include({ host: '127.0.0.1', version: 5 })
   }
-  await given.until('one broker controls', async () => (await controllers(cluster)).length === 1)
+  await cluster.until('one broker controls', async () => (await controllers(cluster)).length === 1)
   expect(await cluster.controllerEpoch()).to.equal('1')
   const [controller] = await controllers(cluster)
   expect(await cluster.observer.election().getLeader()).to.equal(String(controller))
@@ -59,10 +59,10 @@ async function oneOfEachId(given: Given): Promise<void> {
     'log.dirs': `${cluster.logDir(0)}-other`,
     listeners: 'PLAINTEXT://127.0.0.1:0',
   })
-  await given.until('the second one is refused', () => !second.isAlive, cluster.failoverMs)
+  await cluster.until('the second one is refused', () => !second.isAlive)
   expect(await second.exit(), second.output).to.equal(3)
   const same = await cluster.spawn(0, { listeners: 'PLAINTEXT://127.0.0.1:0' })
-  await given.until('the same one is refused', () => !same.isAlive, cluster.failoverMs)
+  await cluster.until('the same one is refused', () => !same.isAlive)
   expect(await same.exit(), same.output).to.equal(3)
   expect(same.output).to.include('is in use')
   expect((await cluster.status(0)).broker_epoch).to.equal(before.broker_epoch)
@@ -77,6 +77,6 @@ async function oneOfEachId(given: Given): Promise<void> {
     const { leader, leaderEpoch } = await cluster.state('held')
     return leader >= 0 && leaderEpoch >= 1
   }
-  await given.until('there is a leader in a new epoch', look, cluster.failoverMs)
+  await cluster.until('there is a leader in a new epoch', look)
   await cluster.untilInSync('held', [[0, 1]])
 }

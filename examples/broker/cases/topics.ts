@@ -56,7 +56,7 @@ async function created(given: Given): Promise<void> {
   expect(await cluster.storage.fetch(topicConfigPath('rounds'))).to.equal(
     '{"version":1,"config":{"min.insync.replicas":"2"}}',
   )
-  await given.until('each broker leads two of six', async () => {
+  await cluster.until('each broker leads two of six', async () => {
     const states = await Promise.all(Array.from({ length: 6 }, (_, partition) => cluster.state('rounds', partition)))
     expect(states.map(({ leader }) => leader).sort()).to.deep.equal([0, 0, 1, 1, 2, 2])
     return true
@@ -76,7 +76,7 @@ async function createdAtOnce(given: Given): Promise<void> {
       if (outcome.status === 'rejected') expect(isBrokerError(outcome.reason, 'TOPIC_EXISTS')).to.equal(true)
     }
     const look = async () => (await cluster.storage.list(`${topicPath(name)}/partitions`)).size === won[0]
-    await given.until(`${name} has the partitions of the one that won`, look)
+    await cluster.until(`${name} has the partitions of the one that won`, look)
   }
 }
 
@@ -110,7 +110,7 @@ async function changedAndDeleted(given: Given): Promise<void> {
   await client.alterConfig('kept', { 'min.insync.replicas': '2' })
   await client.deleteTopic('gone')
   await untilTold(cluster, [0, 1])
-  await given.until('nothing is left of the topic in the store', async () => {
+  await cluster.until('nothing is left of the topic in the store', async () => {
     expect(await cluster.storage.fetch(topicPath('gone'))).to.equal(undefined)
     expect(await cluster.storage.fetch(deletionPath('gone'))).to.equal(undefined)
     expect([...(await cluster.storage.list('/brokers/topics'))]).to.deep.equal(['kept'])
@@ -123,7 +123,7 @@ async function changedAndDeleted(given: Given): Promise<void> {
   await untilTold(cluster, [2])
   await cluster.untilInSync('gone', [[0, 1, 2]])
   await client.electPreferred('gone', 0)
-  await given.until('broker 2 leads', async () => (await cluster.state('gone')).leader === 2)
+  await cluster.until('broker 2 leads', async () => (await cluster.state('gone')).leader === 2)
   expect(await textsOf(client, 'gone')).to.deep.equal(['new'])
 }
 
@@ -134,6 +134,6 @@ async function untilTold(cluster: BrokerCluster, ids: readonly number[]): Promis
       expect(await readdir(cluster.logDir(id))).not.to.include('gone-1')
       return true
     }
-    await cluster.given.until(`broker ${id} knows`, look, cluster.failoverMs)
+    await cluster.until(`broker ${id} knows`, look)
   }
 }
