@@ -230,7 +230,7 @@ describe('the driver on a real Cassandra', function () {
     })
 
     it('of drivers that write one key at once take place one after the other', async () => {
-      const all = await Promise.all([driver, another(), another()])
+      const all = [driver, await another(), await another()]
       const ids = await Promise.all(all.map(async (one) => (await one.openSession(60_000, call(PATIENCE_MS))).id))
       for (let number = 1; number <= 5; number++) {
         const outcomes = await Promise.all(

@@ -5,7 +5,7 @@ import { startServedHarness } from '../../backends/memory/harness.fixture.ts'
 import { type BackendHarness, conformance } from 'keta/conformance'
 import { brokerCases } from './cases/index.ts'
 
-/** A line for each; `KETA_BROKER_BACKENDS=etcd,keta` runs some of them. */
+/** A line for each; `KETA_BROKER_BACKENDS=etcd,memory` runs others than keta, and `npm run soak` all. */
 const HARNESSES: Readonly<Record<string, () => Promise<BackendHarness & AsyncDisposable>>> = {
   memory: startServedHarness,
   etcd: startEtcdHarness,
@@ -14,7 +14,9 @@ const HARNESSES: Readonly<Record<string, () => Promise<BackendHarness & AsyncDis
 }
 
 const CASE_LIMIT_MS = 240_000
-const chosen = process.env['KETA_BROKER_BACKENDS']?.split(',') ?? Object.keys(HARNESSES)
+const QUICK = 'keta'
+const asked = process.env['KETA_BROKER_BACKENDS'] ?? QUICK
+const chosen = process.env['KETA_SCALE'] === 'full' ? Object.keys(HARNESSES) : asked.split(',')
 
 for (const name of chosen) {
   const start = HARNESSES[name]
