@@ -16,6 +16,7 @@ import { openLocalLog } from '../keta/log/local/local-log.ts'
 import type { Log } from '../keta/log/log.ts'
 import { MemoryLog } from '../keta/log/memory/memory-log.ts'
 import { MemorySnapshots } from '../keta/log/memory/memory-snapshots.ts'
+import { BcryptPasswords } from '../keta/credentials/passwords.ts'
 import { createServices } from '../keta/rpc/services.ts'
 import type { UnaryMethod } from '../keta/transport/transport.ts'
 
@@ -67,6 +68,7 @@ async function cpuOf(log: Log): Promise<number> {
     version: '3.6.16',
     readiness: { serving: true, onChange: () => ignore },
     random: randomBytes,
+    credentials: { passwords: new BcryptPasswords(10) },
   })
   const method = services.get('etcdserverpb.KV')?.get('Put')
   if (method?.kind !== 'unary') throw new Error('there is no Put')
@@ -80,7 +82,7 @@ async function cpuOf(log: Log): Promise<number> {
 }
 
 function callOf(method: UnaryMethod<never, unknown>): (request: Buffer) => Promise<void> {
-  const call = { metadata: () => undefined, peer: 'bench' }
+  const call = { metadata: () => undefined, peer: 'bench', onClosed: () => undefined }
   return async (request) => {
     method.encode(await method.handle(method.decode(request), call))
   }

@@ -1,9 +1,9 @@
 /** Builds and runs the Go load generator of `bench/loadgen`. */
 import { execFile } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { ensureGoPrograms } from '../test-servers/go-programs.ts'
 import type { TestServer } from '../test-servers/server.ts'
 
 /** One run; see `bench/loadgen/report.go`. Latencies in ms, CPU in µs per operation, memory in bytes. */
@@ -31,14 +31,11 @@ export interface LoadResult {
 
 const run = promisify(execFile)
 const SOURCE = fileURLToPath(new URL('./loadgen', import.meta.url))
-const CACHE = fileURLToPath(new URL('../.cache', import.meta.url))
 
-/** Go's own build cache makes a repeated build cheap. Resolves to the program's path. */
+/** Resolves to the program's path. @throws MissingToolchainError without Go */
 export async function buildLoadgen(): Promise<string> {
-  mkdirSync(CACHE, { recursive: true })
-  const program = join(CACHE, 'loadgen')
-  await run('go', ['build', '-buildvcs=false', '-o', program, '.'], { cwd: SOURCE })
-  return program
+  const folder = await ensureGoPrograms({ name: 'load-generator', module: SOURCE, packages: { loadgen: '.' } })
+  return join(folder, 'loadgen')
 }
 
 /** What is loaded, and whose CPU and memory count as its own. */

@@ -6,7 +6,7 @@ import { defineConfig } from 'eslint/config'
 import tseslint from 'typescript-eslint'
 
 /** Folders that must be deterministic: what they compute may depend on their arguments alone. */
-const core = ['bytes', 'mvcc', 'watch', 'lease', 'command', 'state']
+const core = ['bytes', 'mvcc', 'watch', 'lease', 'auth', 'command', 'state']
 const coreFiles = core.map((folder) => `keta/${folder}/**/*.ts`)
 const testFiles = ['**/*.{test,arbitraries,fixture}.ts', '**/*-suite.ts', 'keta/test/**/*.ts', 'conformance/**/*.ts']
 

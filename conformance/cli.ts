@@ -3,8 +3,8 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { HELP, readArguments, type RunArguments } from './cli-arguments.ts'
 import { openHarness, type OpenedHarness } from './cli-harness.ts'
 import type { CaseOutcome } from './kit/outcome.ts'
-import { badgeLine } from './report.ts'
-import { conformanceMatrix, insertMatrix, parseReport } from './report-matrix.ts'
+import { badgeLine, type Report } from './report.ts'
+import { combined, conformanceMatrix, insertMatrix, parseReport } from './report-matrix.ts'
 import { readSettings, type Settings } from './settings.ts'
 
 const OK = 0
@@ -42,19 +42,24 @@ async function printCatalogue(): Promise<number> {
 }
 
 async function printMatrix(paths: readonly string[], into: string | undefined): Promise<number> {
-  const reports = await Promise.all(
-    paths.map(async (path) => {
-      try {
-        return parseReport(await readFile(path, 'utf8'))
-      } catch (cause) {
-        throw new Error(`${path}: ${messageOf(cause)}`, { cause })
-      }
-    }),
-  )
-  const matrix = conformanceMatrix(reports)
+  const matrix = conformanceMatrix(await Promise.all(paths.map(readColumn)))
   if (into === undefined) return say(matrix)
   await writeFile(into, insertMatrix(await readFile(into, 'utf8'), matrix))
   return OK
+}
+
+/** @param paths with `+` between those of one column. */
+async function readColumn(paths: string): Promise<Report> {
+  const [first = '', ...others] = paths.split('+')
+  return combined(await readReport(first), await Promise.all(others.map(readReport)))
+}
+
+async function readReport(path: string): Promise<Report> {
+  try {
+    return parseReport(await readFile(path, 'utf8'))
+  } catch (cause) {
+    throw new Error(`${path}: ${messageOf(cause)}`, { cause })
+  }
 }
 
 async function run({ backend, only, scale, seed, reportFolder }: RunArguments): Promise<number> {

@@ -1,6 +1,7 @@
 /** Several backends side by side: what each promises, and what the suite has seen of it. */
 import type { Capabilities } from '../spi/index.ts'
 import { type Guarantee, GUARANTEES } from './guarantees.ts'
+import type { CaseOutcome } from './kit/outcome.ts'
 import { badgeLine, type Report } from './report.ts'
 
 export { type Guarantee, GUARANTEES }
@@ -48,6 +49,23 @@ export function insertMatrix(text: string, matrix: string): string {
   const end = text.indexOf(END)
   if (begin === -1 || end < begin) throw new Error(`there are no markers: ${BEGIN} and, below it, ${END}`)
   return `${text.slice(0, begin + BEGIN.length)}\n${matrix}${text.slice(end)}`
+}
+
+/** A later one tells more than those before it. */
+const TELLING: readonly CaseOutcome['state'][] = ['not-run', 'passed', 'expected-failure', 'failed']
+
+/**
+ * Several runs on one backend as one, with the name and the promises of the first: of each case the outcome that tells
+ * most – one that passed with a failure elsewhere has failed.
+ */
+export function combined(first: Report, others: readonly Report[]): Report {
+  const outcomes = new Map<string, CaseOutcome>()
+  for (const outcome of [first, ...others].flatMap(({ cases }) => cases)) {
+    const before = outcomes.get(outcome.id)
+    const tellsMore = before === undefined || TELLING.indexOf(outcome.state) > TELLING.indexOf(before.state)
+    if (tellsMore) outcomes.set(outcome.id, outcome)
+  }
+  return { ...first, cases: [...outcomes.values()] }
 }
 
 /** @throws Error if the text is not a report. */

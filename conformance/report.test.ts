@@ -7,7 +7,7 @@ import { GUARANTEES } from './guarantees.ts'
 import { FAKE_CAPABILITIES } from './kit/fake-locator.fixture.ts'
 import type { CaseOutcome } from './kit/outcome.ts'
 import { badgeLine, makeReport, type Report, reportMarkdown, writeReport } from './report.ts'
-import { conformanceMatrix, insertMatrix, parseReport, ranges } from './report-matrix.ts'
+import { combined, conformanceMatrix, insertMatrix, parseReport, ranges } from './report-matrix.ts'
 
 const passed = (id: string): CaseOutcome => ({ id, title: `does ${id}`, state: 'passed', durationMs: 12 })
 const failure = { message: 'expected | to hold\n  and more', stack: '' }
@@ -18,6 +18,10 @@ const notRun = (id: string): CaseOutcome => ({
   reason: 'no hook compact',
   durationMs: 0,
 })
+const measured = (id: string): CaseOutcome => ({
+  ...passed(id),
+  measuredMs: { 'until it was told': 7, 'in all': 9 },
+})
 const known = (id: string): CaseOutcome => ({ ...failed(id), state: 'expected-failure', reason: 'see there' })
 
 function reportOf(name: string, cases: readonly CaseOutcome[]): Report {
@@ -26,7 +30,7 @@ function reportOf(name: string, cases: readonly CaseOutcome[]): Report {
 }
 
 describe('the report of a run', () => {
-  const report = reportOf('Acme (3 nodes)', [passed('S1'), failed('S2'), notRun('S3'), known('S4'), passed('S5')])
+  const report = reportOf('Acme (3 nodes)', [passed('S1'), failed('S2'), notRun('S3'), known('S4'), measured('S5')])
 
   it('counts what was not run, and what was expected to fail, apart', () => {
     expect(badgeLine(report)).to.equal('2 passed, 1 failed, 1 not run, 1 expected failures')
@@ -42,7 +46,7 @@ describe('the report of a run', () => {
       '| S2 | does S2 | **FAILED** | 12 | expected \\| to hold · and more |',
       '| S3 | does S3 | not run | 0 | no hook compact |',
       '| S4 | does S4 | fails, as expected | 12 | see there: expected \\| to hold · and more |',
-      '| S5 | does S5 | passed | 12 |  |',
+      '| S5 | does S5 | passed | 12 | until it was told: 7 ms; in all: 9 ms |',
     ])
   })
 
@@ -96,6 +100,16 @@ describe('the matrix of backends', () => {
     for (const line of text.split('\n').filter((one) => one.startsWith('| '))) {
       expect(line.match(/ \|/g)?.length, line).to.equal(3)
     }
+  })
+
+  it('has one column for several runs on one backend, in which nothing bad is lost', () => {
+    const one = reportOf('acme', [passed('S1'), notRun('S2'), passed('S3'), failed('S4'), notRun('S5')])
+    const other = reportOf('acme with users', [failed('S1'), passed('S2'), known('S3'), passed('S4'), passed('S6')])
+    const { backend, cases } = combined(one, [other])
+    expect(backend).to.equal('acme')
+    expect(cases.map(({ id, state }) => `${id} ${state}`)).to.deep.equal([
+      ...['S1 failed', 'S2 passed', 'S3 expected-failure', 'S4 failed', 'S5 not-run', 'S6 passed'],
+    ])
   })
 
   it('goes between its two markers, again and again', () => {

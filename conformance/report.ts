@@ -72,10 +72,10 @@ const WORDS: Readonly<Record<CaseOutcome['state'], string>> = {
 
 export function reportMarkdown(report: Report): string {
   const { backend, seed, scale, sessionTtlMs, startedAt, durationMs, cases, only } = report
-  const rows = cases.map(
-    ({ id, title, state, durationMs: took, reason, failure }) =>
-      `| ${id} | ${cell(title)} | ${WORDS[state]} | ${took} | ${cell(noteOf(reason, failure?.message))} |`,
-  )
+  const rows = cases.map((outcome) => {
+    const { id, title, state, durationMs: took } = outcome
+    return `| ${id} | ${cell(title)} | ${WORDS[state]} | ${took} | ${cell(noteOf(outcome))} |`
+  })
   const about = [
     `Started ${startedAt}, took ${(durationMs / 1000).toFixed(1)} s; scale ${scale}, seed \`${seed}\`,`,
     `sessions of ${sessionTtlMs} ms${only === undefined ? '' : `; only ${only.join(', ')}`}.`,
@@ -94,8 +94,10 @@ export function reportMarkdown(report: Report): string {
   ].join('\n')
 }
 
-function noteOf(reason: string | undefined, failure: string | undefined): string {
-  return [reason, failure].filter((part) => part !== undefined).join(': ')
+function noteOf({ reason, failure, measuredMs = {} }: CaseOutcome): string {
+  const why = [reason, failure?.message].filter((part) => part !== undefined).join(': ')
+  const figures = Object.entries(measuredMs).map(([what, ms]) => `${what}: ${ms} ms`)
+  return [...(why === '' ? [] : [why]), ...figures].join('; ')
 }
 
 /** One line, that cannot end its cell. */

@@ -110,8 +110,9 @@ async function finish(
 ): Promise<void> {
   const report = makeReport(harness, settings, startedAt, outcomes)
   console.log(`    ${badgeLine(report)}`)
-  for (const { id, state, reason } of outcomes) {
+  for (const { id, state, reason, measuredMs = {} } of outcomes) {
     if (state === 'not-run') console.log(`      NOT RUN ${id}: ${reason ?? ''}`)
+    for (const [what, ms] of Object.entries(measuredMs)) console.log(`      measured in ${id}: ${what}: ${ms} ms`)
   }
   if (settings.reportFolder !== undefined) await writeReport(settings.reportFolder, report)
 }

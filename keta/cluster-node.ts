@@ -14,16 +14,20 @@ import { createKafkaClient } from './kafka/client/kafka-client.ts'
 import { untilReachable } from './kafka/client/until-reachable.ts'
 import { createGroupCoordinator } from './kafka/group-coordinator.ts'
 import { nameFile } from './kafka/name-file.ts'
-import { openSnapshotTopic } from './kafka/snapshot-topic.ts'
 import { ensureTopic, type TopicOptions } from './kafka/topic.ts'
 import { openKafkaLog } from './log/kafka/kafka-log.ts'
+import { openSnapshotTopic } from './log/kafka/snapshot-topic.ts'
 import type { DataDir } from './log/local/data-dir.ts'
 import { openSnapshotFiles } from './log/local/snapshot-files.ts'
 import type { SharedLog } from './log/log.ts'
+import type { EngineCounts } from './metrics/engine-counts.ts'
+import type { PeerCounts } from './metrics/peer-metrics.ts'
 import { engineOptions, openBacking } from './node-options.ts'
 import type { Logger } from './observe/logger.ts'
 import type { Opened } from './opened.ts'
 import { createPeers } from './peer/peers.ts'
+import { peerSecret } from './peer/secret.ts'
+import type { NodeTls } from './tls/node-tls.ts'
 
 export interface ClusterNodeParts {
   readonly config: Config
@@ -33,13 +37,22 @@ export interface ClusterNodeParts {
   /** What is opened here is closed there. */
   readonly opened: Opened
   readonly clientUrls: () => readonly string[]
+  readonly tls: NodeTls
   readonly onReplay: ((progress: ReplayProgress) => void) | undefined
+  readonly counts: EngineCounts
+  readonly peerCounts: PeerCounts
   /** Gives up waiting for Kafka. */
   readonly signal: AbortSignal
 }
 
+export interface OpenedClusterNode {
+  readonly engine: OpenedEngine
+  /** See peer/secret.ts. */
+  readonly peerSecret: string
+}
+
 /** Resolves when the log has been read. @throws KafkaError, LogError and others of openClusterEngine. */
-export async function openClusterNode(parts: ClusterNodeParts): Promise<OpenedEngine> {
+export async function openClusterNode(parts: ClusterNodeParts): Promise<OpenedClusterNode> {
   const { config, directory, logger, opened, settings, signal } = parts
   const kafka = logger.child({ part: 'kafka' })
   const client = createKafkaClient(settings.client)
@@ -57,8 +70,9 @@ export async function openClusterNode(parts: ClusterNodeParts): Promise<OpenedEn
   directory.bindTo(log.logId)
   const snapshots = await openSnapshotFiles({ directory: directory.snapshotDirectory, logId })
   const backing = await openBacking(parts, log.logId)
+  const secret = peerSecret(log.logId)
   const engine = await openClusterEngine({
-    ...engineOptions(config, logger, parts.onReplay),
+    ...engineOptions(parts),
     identity: { clusterId: clusterIdOf(log), memberId: directory.memberId, name: config.name },
     snapshots,
     backing,
@@ -73,7 +87,12 @@ export async function openClusterNode(parts: ClusterNodeParts): Promise<OpenedEn
         // Its lock shows that whoever had this name before is dead.
         memory: nameFile(join(directory.path, 'group-member'), kafka),
       }),
-      peers: createPeers({ clock: systemClock }),
+      peers: createPeers({
+        secret,
+        clock: systemClock,
+        tls: parts.tls.link,
+        observe: (memberId) => parts.peerCounts.of(memberId),
+      }),
       clientUrls: parts.clientUrls,
       eligible: config.leaderEligibility,
       times: {
@@ -88,7 +107,7 @@ export async function openClusterNode(parts: ClusterNodeParts): Promise<OpenedEn
     },
   })
   opened.add('stop the engine', () => engine.stop())
-  return engine
+  return { engine, peerSecret: secret }
 }
 
 async function openTopics({ topic, snapshotTopic }: KafkaSettings, topics: Omit<TopicOptions, 'topic'>) {

@@ -12,6 +12,7 @@ import { advertisedUrls, listeningUrls } from './config/addresses.ts'
 import { embeddedConfig, type EmbeddedOptions } from './config/embedded.ts'
 import type { Config } from './config/options.ts'
 import { kafkaSettings } from './config/kafka.ts'
+import type { Credentials } from './credentials/credentials.ts'
 import type { OpenedEngine } from './engine/api.ts'
 import { openEngine } from './engine/open-engine.ts'
 import type { ReplayProgress } from './engine/ports.ts'
@@ -19,6 +20,10 @@ import { type DataDir, openDataDir } from './log/local/data-dir.ts'
 import { openLocalLog } from './log/local/local-log.ts'
 import { openSnapshotFiles } from './log/local/snapshot-files.ts'
 import type { Log } from './log/log.ts'
+import { createHttp } from './http-service.ts'
+import { EngineCounts } from './metrics/engine-counts.ts'
+import { PeerCounts } from './metrics/peer-metrics.ts'
+import { credentialsOf } from './node-credentials.ts'
 import { engineOptions, openBacking } from './node-options.ts'
 import { type Logger, silentLogger } from './observe/logger.ts'
 import { NodeReadiness } from './observe/readiness.ts'
@@ -26,7 +31,10 @@ import { Opened } from './opened.ts'
 import { PEER_SERVICE } from './peer/protocol.ts'
 import { peerService } from './peer/service.ts'
 import { createServices } from './rpc/services.ts'
+import { connectionRules } from './connection-rules.ts'
 import { createGrpcJsTransport } from './transport/grpc-js/grpc-js-transport.ts'
+import { createHttp2Transport } from './transport/http2/http2-transport.ts'
+import { type NodeTls, openTls } from './tls/node-tls.ts'
 import type { ListenAddress } from './transport/transport.ts'
 
 /** After a failure of the disk, closing what lies on it may hang too: it is not waited for any longer. */
@@ -69,17 +77,24 @@ const NEVER = new AbortController().signal
 /** As `startKeta`, from a configuration that has been checked. */
 export async function startNode(config: Config, { logger, onReplay, signal = NEVER }: NodePorts): Promise<RunningKeta> {
   const startedAt = performance.now()
+  const credentials = credentialsOf(config)
   const opened = new Opened(logger)
   try {
     const directory = openDataDir(config.dataDir)
     opened.add('release the data directory', () => directory.close())
-    let addresses: readonly ListenAddress[] = config.listenClientUrls
+    const tls = openTls(config, directory.path, logger)
+    let addresses = grpcAddresses(config)
     const clientUrls = (): readonly string[] => advertisedUrls(config, addresses, hostname())
-    const parts = { config, logger, directory, opened, clientUrls, onReplay }
+    const counts = new EngineCounts()
+    const peerCounts = new PeerCounts()
+    const parts = { config, logger, directory, opened, clientUrls, onReplay, counts }
     const settings = kafkaSettings(config)
-    const engine =
-      settings === undefined ? await openSoleNode(parts) : await openClusterNode({ ...parts, settings, signal })
-    addresses = await serveClients(config, engine, logger, opened)
+    const { engine, peerSecret } =
+      settings === undefined
+        ? { engine: await openSoleNode(parts), peerSecret: undefined }
+        : await openClusterNode({ ...parts, peerCounts, settings, signal, tls })
+    const serving = { config, credentials, engine, peerSecret, logger, opened, counts, peerCounts, tls }
+    addresses = await serveClients(serving)
     opened.add('hand the lead over', () => engine.resign())
     engine.join()
     logger.info('ready to serve client requests', {
@@ -103,17 +118,18 @@ interface SoleNodeParts {
   readonly opened: Opened
   readonly clientUrls: () => readonly string[]
   readonly onReplay: NodePorts['onReplay']
+  readonly counts: EngineCounts
 }
 
 async function openSoleNode(parts: SoleNodeParts): Promise<OpenedEngine> {
-  const { config, directory, logger, opened, clientUrls, onReplay } = parts
+  const { config, directory, logger, opened, clientUrls } = parts
   const { clusterId, logId, memberId, snapshotDirectory } = directory
   directory.bindTo(undefined)
   const log = await openLog(config, directory, logger)
   opened.add('close the log', () => log.close())
   const backing = await openBacking(parts, Buffer.from(logId).toString('hex'))
   const engine = await openEngine({
-    ...engineOptions(config, logger, onReplay),
+    ...engineOptions(parts),
     identity: { clusterId, memberId, name: config.name },
     clientUrls,
     log,
@@ -139,13 +155,22 @@ const REQUEST_OVERHEAD_BYTES = 512 * 1024
 /** etcd's version whose behaviour this server has; clients look at it to know what they may ask for. */
 const API_VERSION = '3.6.16'
 
-/** Puts services and transport in front of the engine. Resolves to the addresses that are open. */
-async function serveClients(
-  config: Config,
-  engine: OpenedEngine,
-  logger: Logger,
-  opened: Opened,
-): Promise<readonly ListenAddress[]> {
+interface ServingParts {
+  readonly config: Config
+  readonly credentials: Credentials
+  readonly engine: OpenedEngine
+  /** Of a node that has others beside it. */
+  readonly peerSecret: string | undefined
+  readonly logger: Logger
+  readonly opened: Opened
+  readonly counts: EngineCounts
+  readonly peerCounts: PeerCounts
+  readonly tls: NodeTls
+}
+
+/** Puts services and transport in front of the engine. Resolves to the addresses where gRPC is served. */
+async function serveClients(parts: ServingParts): Promise<readonly ListenAddress[]> {
+  const { config, credentials, engine, peerSecret, logger, opened, counts, peerCounts, tls } = parts
   const readiness = new NodeReadiness()
   const maxMessageBytes = config.maxRequestBytes + REQUEST_OVERHEAD_BYTES
   const onDefect = (error: unknown, method: string): void =>
@@ -154,28 +179,61 @@ async function serveClients(
     version: API_VERSION,
     readiness,
     random: randomBytes,
+    credentials,
     maxTxnOps: config.maxTxnOps,
     watchFragmentBytes: maxMessageBytes,
   })
-  const peers = peerService(peerHandler, {
-    onDefect: (error) => onDefect(error, PEER_SERVICE),
-    maxRequestBytes: maxMessageBytes,
+  const http = await createHttp({
+    ...{ config, engine, counts, peerCounts, table, maxMessageBytes, onDefect },
+    version: API_VERSION,
+    tls: tls.server,
   })
-  const transport = createGrpcJsTransport({
-    services: new Map([...table, [PEER_SERVICE, peers]]),
+  opened.add('stop measuring', () => http.stop())
+  const services = new Map(http.services)
+  if (peerSecret !== undefined) {
+    const peers = peerService(peerHandler, {
+      secret: peerSecret,
+      onDefect: (error) => onDefect(error, PEER_SERVICE),
+      maxRequestBytes: maxMessageBytes,
+      onlyNodes: tls.nodesHaveCertificates,
+    })
+    services.set(PEER_SERVICE, peers)
+  }
+  const createTransport = config.transport === 'grpc-js' ? createGrpcJsTransport : createHttp2Transport
+  const transport = createTransport({
+    services,
     maxRequestBytes: maxMessageBytes,
     onDefect,
+    ...(tls.server === undefined ? {} : { tls: tls.server }),
+    onFull: (connections) => logger.warn('refused a connection: there are too many', { connections }),
+    http: http.handler,
+    upgrade: http.upgrade,
+    rules: connectionRules(config),
   })
-  const bound = await transport.listen(config.listenClientUrls)
+  const bound = await transport.listen([...grpcAddresses(config), ...httpAddresses(config)])
   const showReadiness = (): void => readiness.set(engine.leaderId !== 0n)
   const unsubscribe = engine.onLeaderChange(showReadiness)
   opened.add('stop serving clients', () => {
     unsubscribe()
     readiness.set(false)
+    http.endStreams()
     return transport.close(config.shutdownGrace)
   })
   showReadiness()
-  return bound
+  return bound.filter(({ traffic }) => traffic !== 'http')
+}
+
+function grpcAddresses({ listenClientUrls, listenClientHttpUrls }: Config): readonly ListenAddress[] {
+  const split = listenClientHttpUrls.length > 0
+  return listenClientUrls.map((url) => ({ ...addressOf(url), ...(split ? { traffic: 'grpc' } : {}) }))
+}
+
+function httpAddresses({ listenClientHttpUrls }: Config): readonly ListenAddress[] {
+  return listenClientHttpUrls.map((url) => ({ ...addressOf(url), traffic: 'http' }))
+}
+
+function addressOf({ scheme, host, port }: Config['listenClientUrls'][number]): ListenAddress {
+  return { host, port, secure: scheme === 'https' }
 }
 
 function running(clientUrls: readonly string[], engine: OpenedEngine, opened: Opened): RunningKeta {

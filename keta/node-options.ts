@@ -9,14 +9,23 @@ import { retentionMs } from './config/values.ts'
 import type { AutoCompaction, EngineOptions, ReplayProgress } from './engine/ports.ts'
 import { systemClock } from './engine/system-clock.ts'
 import type { DataDir } from './log/local/data-dir.ts'
+import type { EngineCounts } from './metrics/engine-counts.ts'
 import type { Logger } from './observe/logger.ts'
 import type { Opened } from './opened.ts'
 
-export function engineOptions(
-  config: Config,
-  logger: Logger,
-  onReplay: ((progress: ReplayProgress) => void) | undefined,
-): Omit<EngineOptions, 'identity' | 'snapshots' | 'backing'> {
+export interface EngineParts {
+  readonly config: Config
+  readonly logger: Logger
+  readonly counts: EngineCounts
+  readonly onReplay: ((progress: ReplayProgress) => void) | undefined
+}
+
+export function engineOptions({
+  config,
+  logger,
+  counts,
+  onReplay,
+}: EngineParts): Omit<EngineOptions, 'identity' | 'snapshots' | 'backing'> {
   return {
     clock: systemClock,
     random: randomBytes,
@@ -24,8 +33,10 @@ export function engineOptions(
     quotaBytes: config.quotaBackendBytes,
     maxRequestBytes: config.maxRequestBytes,
     progressNotifyIntervalMs: config.watchProgressNotifyInterval,
+    ...(config.authTokenTtl > 0 && { simpleTokenTtlMs: config.authTokenTtl * 1000 }),
     snapshotLogBytes: config.snapshotLogBytes,
     autoCompaction: autoCompactionOf(config),
+    observer: counts,
     ...(onReplay === undefined ? {} : { onReplay }),
   }
 }

@@ -7,8 +7,16 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ROOT, setUpOrExit } from './setup.mjs'
 
-const UNWANTED =
-  /\.(test|fixture|arbitraries)\.|^keta\/|^dist\/keta\/(test\/|.*-suite\.)|^scripts\/|^node_modules\/|\.tsbuildinfo$/
+const UNWANTED = new RegExp(
+  [
+    /\.(test|fixture|arbitraries)\./,
+    /^dist\/keta\/test\//,
+    /^dist\/(keta|backends)\/.*-suite\./,
+    /^keta\/|^scripts\/|^node_modules\/|\.tsbuildinfo$/,
+  ]
+    .map(({ source }) => source)
+    .join('|'),
+)
 /** Folders that become entry points of the package as soon as they exist, with the export that they need. */
 const PUBLIC_FOLDERS = { spi: './spi', backends: './backends/*', conformance: './conformance' }
 

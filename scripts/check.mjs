@@ -26,5 +26,5 @@ const failed = names.filter((name) => {
 const passed = names.length - failed.length
 console.log(`\nchecks: ${passed} passed, ${failed.length} failed${failed.length > 0 ? `: ${failed.join(', ')}` : ''}`)
 const tally = process.env['KETA_TALLY']
-if (tally) appendFileSync(tally, `${JSON.stringify({ passed, failed: failed.length })}\n`)
+if (tally) appendFileSync(tally, `${JSON.stringify({ passed, failed })}\n`)
 if (failed.length > 0) process.exitCode = 1

@@ -1,6 +1,6 @@
 /**
  * Mocha's spec reporter, which also names skipped tests loudly at the end, and says which suites of a long run took the
- * most time. If the environment variable KETA_TALLY names a file, the run's numbers are appended to it, a line of JSON.
+ * most time. If the environment variable KETA_TALLY names a file, the run's outcome is appended to it, a line of JSON.
  */
 import { appendFileSync } from 'node:fs'
 import Mocha from 'mocha'
@@ -19,6 +19,9 @@ export default class KetaReporter extends Mocha.reporters.Spec {
     /** @type {string[]} */
     const skipped = []
     runner.on('pending', (test) => skipped.push(test.fullTitle()))
+    /** @type {string[]} */
+    const failed = []
+    runner.on('fail', (test, error) => failed.push(`${test.fullTitle()}: ${error.message}`))
     /** @type {Map<string, number>} */
     const seconds = new Map()
     let begun = performance.now()
@@ -29,7 +32,7 @@ export default class KetaReporter extends Mocha.reporters.Spec {
       begun = now
     })
     runner.once('end', () => {
-      const { passes = 0, failures = 0 } = runner.stats ?? {}
+      const { passes = 0 } = runner.stats ?? {}
       if (skipped.length > 0) {
         console.log(
           `  SKIPPED, NOT TESTED (${skipped.length}):\n${skipped.map((name) => `    - ${name}`).join('\n')}\n`,
@@ -43,7 +46,7 @@ export default class KetaReporter extends Mocha.reporters.Spec {
         console.log(`  Where the time went:\n${lines.join('\n')}\n`)
       }
       const tally = process.env['KETA_TALLY']
-      if (tally) appendFileSync(tally, `${JSON.stringify({ passed: passes, failed: failures })}\n`)
+      if (tally) appendFileSync(tally, `${JSON.stringify({ passed: passes, failed })}\n`)
     })
   }
 }

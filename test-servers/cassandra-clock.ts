@@ -4,7 +4,8 @@ import { renameSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { JAVA_ENVIRONMENT, missing, type JavaInstallation } from './java-installation.ts'
+import { JAVA_ENVIRONMENT, type JavaInstallation } from './java-installation.ts'
+import { missing } from './server.ts'
 
 const SOURCE = fileURLToPath(new URL('./cassandra/ShiftedClock.java', import.meta.url))
 const run = promisify(execFile)

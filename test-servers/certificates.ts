@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { missing } from './java-installation.ts'
+import { missing } from './server.ts'
 
 /** Files in PEM. */
 export interface ServerTls {
@@ -50,6 +50,29 @@ async function sign(directory: string, name: string, extension: string): Promise
   const authority = ['-CA', join(directory, 'ca.pem'), '-CAkey', join(directory, 'ca-key.pem'), '-CAcreateserial']
   const signed = ['-days', DAYS, '-extfile', extensions, '-in', request, '-out', certificate]
   await openssl('x509', '-req', ...authority, ...signed)
+}
+
+/** Signed by the authority that `makeCertificates` has made; valid on one day of the year 2020. */
+export async function makeExpiredClient(directory: string): Promise<Omit<ClientTls, 'caFile'>> {
+  const file = (name: string): string => join(directory, name)
+  const settings = [
+    `database=${file('index.txt')}`,
+    `new_certs_dir=${directory}`,
+    'default_md=sha256',
+    'policy=any',
+    'rand_serial=yes',
+  ]
+  writeFileSync(
+    file('ca.cnf'),
+    `[ca]\ndefault_ca=authority\n[authority]\n${settings.join('\n')}\n[any]\ncommonName=supplied\n`,
+  )
+  writeFileSync(file('index.txt'), '')
+  const [keyFile, certFile] = [file('expired-key.pem'), file('expired-cert.pem')] as const
+  await openssl('req', '-new', ...NEW_KEY, '-subj', '/CN=expired', '-keyout', keyFile, '-out', file('expired.csr'))
+  const authority = ['-cert', file('ca.pem'), '-keyfile', file('ca-key.pem'), '-config', file('ca.cnf')]
+  const dates = ['-startdate', '20200101000000Z', '-enddate', '20200102000000Z']
+  await openssl('ca', '-batch', ...authority, ...dates, '-in', file('expired.csr'), '-out', certFile)
+  return { certFile, keyFile }
 }
 
 async function openssl(...options: readonly string[]): Promise<void> {

@@ -3,6 +3,7 @@ import { allAnswerReads } from './etcd-ready.ts'
 import { ensureEtcd, type EtcdOptions } from './etcd.ts'
 import { acceptsConnections, freePort } from './ports.ts'
 import { startProcessServer } from './process-server.ts'
+import { startTogether, stopAll } from './server-group.ts'
 import type { TestServer } from './server.ts'
 
 export interface EtcdClusterOptions extends EtcdOptions {
@@ -28,7 +29,7 @@ export async function startEtcdCluster(options: EtcdClusterOptions = {}): Promis
   const names = Array.from({ length: options.members ?? 3 }, (_, index) => `m${index}`)
   const peerUrls = await Promise.all(names.map(async () => `http://127.0.0.1:${await freePort()}`))
   const initialCluster = names.map((name, index) => `${name}=${peerUrls[index]}`).join(',')
-  const started = await Promise.allSettled(
+  const members = await startTogether(
     names.map(async (name, index) => {
       const endpoint = `127.0.0.1:${await freePort()}`
       const peerUrl = peerUrls[index] ?? ''
@@ -49,14 +50,10 @@ export async function startEtcdCluster(options: EtcdClusterOptions = {}): Promis
       })
     }),
   )
-  const members = started.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
-  const stop = async () => {
-    await Promise.all(members.map((member) => member.stop()))
-  }
+  const stop = () => stopAll(members)
   const endpoints = members.map(({ endpoint }) => endpoint)
   const ready = () => allAnswerReads(endpoints, START_MS)
   try {
-    for (const result of started) if (result.status === 'rejected') throw result.reason
     await ready()
   } catch (error) {
     await stop()

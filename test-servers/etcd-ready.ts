@@ -1,6 +1,6 @@
 /** Whether a server of etcd's API answers a linearizable read; one that wants to know who asks answers too. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { credentials, makeGenericClientConstructor, status } from '@grpc/grpc-js'
+import { type ChannelCredentials, credentials, makeGenericClientConstructor, status } from '@grpc/grpc-js'
 import { acceptsConnections } from './ports.ts'
 
 /** A RangeRequest of the key "\0". */
@@ -10,10 +10,16 @@ const DEADLINE_MS = 2000
 const REFUSALS: ReadonlySet<number> = new Set([status.INVALID_ARGUMENT, status.UNAUTHENTICATED])
 const GenericClient = makeGenericClientConstructor({}, 'etcd')
 
-/** @param endpoint 'host:port' */
-export async function answersReads(endpoint: string): Promise<boolean> {
+/**
+ * @param endpoint 'host:port'
+ * @param secured with what, if it speaks TLS; by the name localhost then.
+ */
+export async function answersReads(endpoint: string, secured?: ChannelCredentials): Promise<boolean> {
   if (!(await acceptsConnections(endpoint))) return false
-  const client = new GenericClient(endpoint, credentials.createInsecure())
+  const client = new GenericClient(
+    secured === undefined ? endpoint : endpoint.replace('127.0.0.1', 'localhost'),
+    secured ?? credentials.createInsecure(),
+  )
   try {
     return await new Promise((resolve) => {
       const same = (bytes: Buffer): Buffer => bytes
@@ -28,10 +34,14 @@ export async function answersReads(endpoint: string): Promise<boolean> {
 }
 
 /** Resolves when every endpoint answers linearizable reads. @throws after `limitMs` */
-export async function allAnswerReads(endpoints: readonly string[], limitMs: number): Promise<void> {
+export async function allAnswerReads(
+  endpoints: readonly string[],
+  limitMs: number,
+  secured?: ChannelCredentials,
+): Promise<void> {
   const deadline = performance.now() + limitMs
   for (const endpoint of endpoints) {
-    while (!(await answersReads(endpoint))) {
+    while (!(await answersReads(endpoint, secured))) {
       if (performance.now() > deadline) throw new Error(`${endpoint} does not answer after ${limitMs} ms`)
       await delay(50)
     }

@@ -1,12 +1,11 @@
 /** The jars of a server that runs on Java: fetched once by Maven into the project's cache, and found there again. */
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { withBuildLock } from './build-lock.ts'
-import { MissingToolchainError } from './server.ts'
+import { ensureFolder, stampOf, whileChanging } from './cached-folder.ts'
+import { missing, MissingToolchainError } from './server.ts'
 
 export interface JavaRelease {
   /** For messages: `Kafka`. */
@@ -28,22 +27,18 @@ export interface JavaInstallation {
 export const JAVA_ENVIRONMENT: Readonly<Record<string, string>> = { JAVA_TOOL_OPTIONS: '', JDK_JAVA_OPTIONS: '' }
 
 const JAVA_MIN = 17
-const CACHE = fileURLToPath(new URL('../.cache', import.meta.url))
 const run = promisify(execFile)
 
 /** @throws MissingToolchainError without Java 17 or, when the jars are not there yet, without Maven */
 export async function installJars(release: JavaRelease): Promise<JavaInstallation> {
   const java = await javaVersion(release)
-  const directory = join(CACHE, release.name)
-  const stampFile = join(directory, 'built-from')
-  const stamp = sha256(readFileSync(release.pom, 'utf8'))
-  const isInstalled = (): boolean => existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp
-  if (!isInstalled()) {
-    await whileInstalling(release, async () => {
-      if (!isInstalled()) await fetchJars(release, directory, stamp)
-    })
-  }
-  return { directory, archive: join(directory, `classes-${sha256(java).slice(0, 12)}.jsa`) }
+  const { name, pom } = release
+  const directory = await ensureFolder({
+    name,
+    stamp: stampOf([pom]),
+    make: (folder) => fetchJars(release, folder),
+  })
+  return { directory, archive: join(directory, `classes-${hashOf(java)}.jsa`) }
 }
 
 /**
@@ -56,7 +51,7 @@ export async function ensureArchive(
   record: (file: string) => Promise<void>,
 ): Promise<void> {
   if (existsSync(archive)) return
-  await whileInstalling(release, async () => {
+  await whileChanging(release.name, async () => {
     if (existsSync(archive)) return
     const fresh = `${archive}.new`
     rmSync(fresh, { force: true })
@@ -66,24 +61,12 @@ export async function ensureArchive(
   })
 }
 
-/** One process at a time changes what is installed of a release. */
-async function whileInstalling<T>({ name }: JavaRelease, work: () => Promise<T>): Promise<T> {
-  mkdirSync(CACHE, { recursive: true })
-  return withBuildLock(join(CACHE, `${name}.lock`), work)
-}
-
-async function fetchJars({ product, name, pom }: JavaRelease, directory: string, stamp: string): Promise<void> {
-  const fresh = `${directory}.new`
-  rmSync(fresh, { recursive: true, force: true })
+async function fetchJars({ product, name, pom }: JavaRelease, folder: string): Promise<void> {
   process.stderr.write(`fetching ${name} (once; up to a minute)\n`)
-  const goal = ['dependency:copy-dependencies', `-DoutputDirectory=${join(fresh, 'libs')}`]
+  const goal = ['dependency:copy-dependencies', `-DoutputDirectory=${join(folder, 'libs')}`]
   try {
     await run('mvn', ['-q', '-B', '-f', pom, ...goal], { maxBuffer: 1 << 24 })
-    writeFileSync(join(fresh, 'built-from'), stamp)
-    rmSync(directory, { recursive: true, force: true })
-    renameSync(fresh, directory)
   } catch (error) {
-    rmSync(fresh, { recursive: true, force: true })
     throw missing('mvn', `Maven (mvn) is not installed, so ${product} can't be fetched`, error)
   }
 }
@@ -100,13 +83,6 @@ async function javaVersion({ product }: JavaRelease): Promise<string> {
   }
 }
 
-/** The error to throw when `program` failed: a program that is not there is a missing toolchain. */
-export function missing(program: string, message: string, error: unknown): unknown {
-  const { code, syscall } = error as NodeJS.ErrnoException
-  if (code !== 'ENOENT' || syscall !== `spawn ${program}`) return error
-  return new MissingToolchainError(message, { cause: error })
-}
-
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex')
+function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 12)
 }

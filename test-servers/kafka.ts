@@ -11,8 +11,8 @@ import { installKafka, kafkaRelease, type KafkaVersion } from './kafka-installat
 import type { BrokerSettings, KafkaNode } from './kafka-properties.ts'
 import { knownBrokers } from './kafka-ready.ts'
 import { usesTls, type KafkaSecurity } from './kafka-security.ts'
-import { freePort } from './ports.ts'
 import { guardDirectory } from './reaper.ts'
+import { freePorts, isRunning, startTogether, stopAll } from './server-group.ts'
 import type { TestServer } from './server.ts'
 
 export interface KafkaOptions {
@@ -92,7 +92,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
   guardDirectory(directory)
   let brokers: readonly TestServer[] = []
   const stop = async (): Promise<void> => {
-    await Promise.all(brokers.map((broker) => broker.stop()))
+    await stopAll(brokers)
     rmSync(directory, { recursive: true, force: true })
   }
   try {
@@ -101,11 +101,9 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
     const clusterId = randomBytes(16).toString('base64url')
     const java = [`-XX:SharedArchiveFile=${installation.archive}`]
     const heapMb = options.heapMb ?? HEAP_MB
-    const starts = await Promise.allSettled(
+    brokers = await startTogether(
       plans.map((plan) => startBroker({ installation, settings: plan, clusterId, heapMb, java, stopGrace: 0 })),
     )
-    brokers = starts.flatMap((start) => (start.status === 'fulfilled' ? [start.value] : []))
-    for (const start of starts) if (start.status === 'rejected') throw start.reason
     const nodes = plans.map(({ node }) => node)
     const ready = (): Promise<void> => allKnown(brokers, nodes)
     await ready()
@@ -136,11 +134,9 @@ async function settings(options: KafkaOptions, tls: BrokerSettings['tls']): Prom
 }
 
 async function planNodes(count: number): Promise<readonly KafkaNode[]> {
-  const ports = new Set<number>()
-  while (ports.size < count * 3) ports.add(await freePort())
-  const list = [...ports]
+  const ports = await freePorts(count * 3)
   return Array.from({ length: count }, (_, index) => {
-    const [clientPort = 0, internalPort = 0, controllerPort = 0] = list.slice(index * 3)
+    const [clientPort = 0, internalPort = 0, controllerPort = 0] = ports.slice(index * 3)
     return { id: index + 1, clientPort, internalPort, controllerPort }
   })
 }
@@ -148,7 +144,7 @@ async function planNodes(count: number): Promise<readonly KafkaNode[]> {
 async function allKnown(brokers: readonly TestServer[], nodes: readonly KafkaNode[]): Promise<void> {
   const deadline = performance.now() + READY_MS
   for (;;) {
-    const running = nodes.filter((_, index) => isRunning(brokers[index]))
+    const running = nodes.filter((_, index) => brokers.slice(index, index + 1).some(isRunning))
     const expected = running.map(({ id }) => id).join()
     const views = await Promise.all(running.map(({ internalPort }) => knownBrokers(internalPort)))
     if (views.every((view) => view.join() === expected)) return
@@ -157,14 +153,6 @@ async function allKnown(brokers: readonly TestServer[], nodes: readonly KafkaNod
       throw new Error(`the brokers have not found each other after ${READY_MS} ms: ${known.join(', ')}`)
     }
     await delay(50)
-  }
-}
-
-function isRunning(server: TestServer | undefined): boolean {
-  try {
-    return server !== undefined && server.pid > 0
-  } catch {
-    return false
   }
 }
 

@@ -1,4 +1,5 @@
 /** This project's own server as a cluster of several nodes on a real Kafka, each a process of its own. */
+import type { ChannelCredentials } from '@grpc/grpc-js'
 import { allAnswerReads } from './etcd-ready.ts'
 import { ketaProgram } from './keta.ts'
 import { acceptsConnections, freePort } from './ports.ts'
@@ -16,6 +17,8 @@ export interface KetaClusterOptions {
   readonly advertised?: (index: number, endpoint: string) => string | Promise<string>
   /** Further flags, for all nodes or for each. */
   readonly flags?: readonly string[] | ((index: number) => readonly string[])
+  /** The nodes speak TLS, as the flags say; with these they are asked whether they are ready. */
+  readonly secured?: ChannelCredentials
 }
 
 export interface KetaCluster {
@@ -39,7 +42,7 @@ export async function startKetaCluster(options: KetaClusterOptions): Promise<Ket
     await Promise.all(nodes.map((node) => node.stop()))
   }
   const endpoints = nodes.map(({ endpoint }) => endpoint)
-  const ready = (): Promise<void> => allAnswerReads(endpoints, START_MS)
+  const ready = (): Promise<void> => allAnswerReads(endpoints, START_MS, options.secured)
   try {
     for (const result of started) if (result.status === 'rejected') throw result.reason
     await ready()
@@ -55,6 +58,7 @@ async function startNode(options: KetaClusterOptions, name: string, index: numbe
   const endpoint = `127.0.0.1:${await freePort()}`
   const advertised = (await options.advertised?.(index, endpoint)) ?? endpoint
   const flags = typeof options.flags === 'function' ? options.flags(index) : (options.flags ?? [])
+  const scheme = options.secured === undefined ? 'http' : 'https'
   return startProcessServer({
     name: `keta-n${index}`,
     endpoint,
@@ -62,7 +66,7 @@ async function startNode(options: KetaClusterOptions, name: string, index: numbe
     arguments: (dataDir) => [
       ...ketaProgram(),
       ...['--name', `n${index}`, '--data-dir', dataDir],
-      ...['--listen-client-urls', `http://${endpoint}`, '--advertise-client-urls', `http://${advertised}`],
+      ...['--listen-client-urls', `${scheme}://${endpoint}`, '--advertise-client-urls', `${scheme}://${advertised}`],
       ...['--kafka-bootstrap-servers', options.bootstrapServers(index)],
       ...['--kafka-topic', `${name}-log`, '--cluster-group-id', name],
       ...flags,

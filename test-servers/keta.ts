@@ -5,6 +5,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import type { ChannelCredentials } from '@grpc/grpc-js'
 import { answersReads } from './etcd-ready.ts'
 import { freePort } from './ports.ts'
 import { startProcessServer } from './process-server.ts'
@@ -13,6 +14,8 @@ import type { TestServer } from './server.ts'
 export interface KetaOptions {
   /** Further flags. */
   readonly flags?: readonly string[]
+  /** It speaks TLS, as the flags say; with these it is asked whether it is ready. */
+  readonly secured?: ChannelCredentials
 }
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
@@ -23,6 +26,7 @@ const TYPESCRIPT_LOADER = pathToFileURL(createRequire(import.meta.url).resolve('
 /** A fresh server on its embedded log. */
 export async function startKeta(options: KetaOptions = {}): Promise<TestServer> {
   const endpoint = `127.0.0.1:${await freePort()}`
+  const clientUrl = `${options.secured === undefined ? 'http' : 'https'}://${endpoint}`
   return startProcessServer({
     name: 'keta',
     endpoint,
@@ -30,10 +34,10 @@ export async function startKeta(options: KetaOptions = {}): Promise<TestServer> 
     arguments: (dataDir) => [
       ...ketaProgram(),
       ...['--name', 'default', '--data-dir', dataDir],
-      ...['--listen-client-urls', `http://${endpoint}`, '--advertise-client-urls', `http://${endpoint}`],
+      ...['--listen-client-urls', clientUrl, '--advertise-client-urls', clientUrl],
       ...(options.flags ?? []),
     ],
-    isReady: () => answersReads(endpoint),
+    isReady: () => answersReads(endpoint, options.secured),
   })
 }
 

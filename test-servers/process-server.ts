@@ -143,9 +143,13 @@ class ProcessServer implements TestServer {
   }
 }
 
-/** Without the variables that would configure a server behind the test's back. */
-function foreignEnvironment(): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(ETCD|KETA)_/.test(name)))
+/**
+ * Without the variables that would configure a server behind the test's back, but for KETA_TRANSPORT: with it any test
+ * runs on either transport.
+ */
+export function foreignEnvironment(): NodeJS.ProcessEnv {
+  const entries = Object.entries(process.env)
+  return Object.fromEntries(entries.filter(([name]) => !/^(ETCD_|KETA_(?!TRANSPORT$))/.test(name)))
 }
 
 function signalGroup(pid: number, signal: NodeJS.Signals): void {

@@ -31,6 +31,13 @@ export class MissingToolchainError extends Error {
   override readonly name = 'MissingToolchainError'
 }
 
+/** The error to throw when `program` failed: a program that is not there is a missing toolchain. */
+export function missing(program: string, message: string, error: unknown): unknown {
+  const { code, syscall } = error as NodeJS.ErrnoException
+  if (code !== 'ENOENT' || syscall !== `spawn ${program}`) return error
+  return new MissingToolchainError(message, { cause: error })
+}
+
 /**
  * For `before` hooks: gives what `provide` gives. Where a toolchain is missing the suite is skipped, saying so by name;
  * with CI=true that is a failure, so that a proof can't fall out of a run unseen.

@@ -7,9 +7,12 @@ import type { TestServer } from '../../test-servers/server.ts'
 import type { Call, Seat, StoreDriver } from '../shared/driver.ts'
 import { connectionsTo } from '../shared/etcd-v3/connections.fixture.ts'
 import { Cluster } from './cluster.ts'
+import { Committer } from './committer.ts'
 import { openCassandraDriver } from './driver.ts'
 import { parseSettings } from './opened.fixture.ts'
+import { Sessions } from './sessions.ts'
 import type { Settings } from './settings.ts'
+import { Tables } from './tables.ts'
 
 export interface Admin {
   readonly hooks: Required<
@@ -34,6 +37,13 @@ export async function adminOf(
   const cluster = await Cluster.open(settings, contextOf('admin'), call())
   const execute = async (query: string, params: readonly unknown[] = []) =>
     (await cluster.write({ query, params }, call())).rows
+  const ofClusters = new Map<string, Sessions>()
+  const sessionsOf = (clusterId: string) => {
+    const committer = new Committer(new Tables(cluster, clusterId), contextOf(clusterId))
+    const sessions = ofClusters.get(clusterId) ?? new Sessions(cluster, committer, clusterId)
+    ofClusters.set(clusterId, sessions)
+    return sessions
+  }
   const remove = (clusterId: string, seat: Seat) =>
     withDriver(settings, clusterId, async (driver) => {
       const seated = await driver.readSeat(seat, { ...call(), consistency: 'linearizable' })
@@ -48,7 +58,7 @@ export async function adminOf(
         const query = `SELECT cluster FROM "${settings.keyspace}".session WHERE id = ? ALLOW FILTERING`
         const [row] = await execute(query, [id])
         if (row === undefined) return
-        await withDriver(settings, String(row['cluster']), (driver) => driver.endSession(id, call()))
+        await sessionsOf(String(row['cluster'])).endSession(id, call())
       },
       removeLeader: (clusterId, service) => remove(clusterId, { kind: 'leader', service }),
       removeMember: (clusterId, group, id) => remove(clusterId, { kind: 'member', group, id }),

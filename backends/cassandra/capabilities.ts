@@ -10,7 +10,7 @@ const MAX_OPS = 128
 const MAX_VALUE_BYTES = 1 << 20
 const MAX_KEY_BYTES = 1024
 /** A renewal is an agreement of several servers: shorter leases are lost when one of them collects its garbage. */
-const MIN_TTL_MS = 500
+export const MIN_TTL_MS = 500
 /** Of what a look and two reads take beside the wait between looks. */
 const READS_MS = 900
 

@@ -201,5 +201,8 @@ describe('a change of the store', () => {
     expect(conflict(fenced('/a'), emptySeat(SEAT, 1n))).to.equal(true)
     expect(conflict(emptySeat(SEAT, 1n), fenced('/a'))).to.equal(true)
     expect(conflict(fenced('/a'), forgetSession('x'))).to.equal(true)
+    expect(conflict(openSession('a', 1000, []), forgetSession('x'))).to.equal(true)
+    expect(conflict(openSession('a', 1000, ['b']), forgetSession('x'))).to.equal(false)
+    expect(conflict(openSession('a', 1000, ['b']), forgetSession('b'))).to.equal(true)
   })
 })

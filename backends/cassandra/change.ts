@@ -26,7 +26,7 @@ export interface Change<T> {
   readonly writes: readonly Place[]
   /** The places that it only looks at. */
   readonly reads: readonly Place[]
-  /** It needs all small rows, and is made alone. */
+  /** It needs all small rows, and may remove any of them: all that it looks at besides are small rows too. */
   readonly needsSmall?: boolean
   /** Of what it may write. */
   readonly bytes: number
@@ -41,13 +41,12 @@ export interface Change<T> {
 const VOID = 0n
 
 const ROW_BYTES = 200
-const NOWHERE = { writes: [], reads: [], bytes: ROW_BYTES }
 
 /** Makes a session known, and ends earlier ones of the same driver, whose seats it may want. */
 export function openSession(id: string, ttlMs: number, earlier: readonly string[]): Change<void> {
   const place = sessionAt(id)
   return {
-    writes: [place],
+    writes: [place, ...earlier.map(sessionAt)],
     reads: [],
     needsSmall: earlier.length > 0,
     bytes: ROW_BYTES,
@@ -60,7 +59,13 @@ export function openSession(id: string, ttlMs: number, earlier: readonly string[
 
 /** Empties all that the session holds; it has been ended before. */
 export function forgetSession(id: string): Change<void> {
-  return { ...NOWHERE, needsSmall: true, decide: (view, stage) => clear(id, view, stage) }
+  return {
+    writes: [sessionAt(id)],
+    reads: [],
+    needsSmall: true,
+    bytes: ROW_BYTES,
+    decide: (view, stage) => clear(id, view, stage),
+  }
 }
 
 export function takeSeat(seat: Seat, holder: Holder): Change<Seated> {
@@ -109,7 +114,7 @@ export function emptySeat(seat: Seat, token: FencingToken): Change<void> {
 
 /** Nothing that was sent before it can take effect after it. */
 export function advance(): Change<void> {
-  return { ...NOWHERE, decide: (_view, stage) => stage.advance() }
+  return { writes: [], reads: [], bytes: ROW_BYTES, decide: (_view, stage) => stage.advance() }
 }
 
 export function commitChange(commit: Commit): Change<CommitOutcome> {
@@ -200,7 +205,8 @@ function lost(effect: 'none' | 'unknown'): CoordinationError {
 
 /** Whether one may write what the other looks at: they are made one after the other. */
 export function conflict(a: Change<unknown>, b: Change<unknown>): boolean {
-  if (a.needsSmall === true || b.needsSmall === true) return true
+  // what is removed of one session belongs to no other
+  if ((a.needsSmall === true) !== (b.needsSmall === true)) return true
   return meet(a.writes, b.writes) || meet(a.writes, b.reads) || meet(a.reads, b.writes)
 }
 

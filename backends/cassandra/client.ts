@@ -29,6 +29,8 @@ export function makeClient(
     encoding: { useBigIntAsLong: true },
     // the first preparation would wait for a server that hangs
     prepareOnAllHosts: false,
+    // a server that has forgotten a statement says so; to prepare all of them before the first one is used takes long
+    rePrepareOnUp: false,
     pooling: {
       coreConnectionsPerHost: {
         [types.distance.local]: 1,

@@ -28,6 +28,8 @@ const WRITE_PART = 1 / 2
 const CONNECT_PART = 1 / 3
 const SHORTEST_MS = 250
 const SUSPECT_PART = 2
+/** Session timeouts for another client to connect, step by step: nobody waits for it, and a slow network takes long. */
+const REPLACE_PARTS = 5
 const DEFINITION_MS = 10_000
 
 /** A client of the library, and what is needed to end it. */
@@ -192,7 +194,7 @@ export class Cluster {
     const { clock, random, sessionTimeoutMs } = this.#context
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#connect({ signal, timeoutMs: sessionTimeoutMs })
+        return await this.#connect({ signal, timeoutMs: REPLACE_PARTS * sessionTimeoutMs })
       } catch (error) {
         if (signal.aborted) throw error
       }

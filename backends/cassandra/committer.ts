@@ -60,7 +60,10 @@ export class Committer {
       this.#queue.push({ change, call, until, resolve: (result) => resolve(result as T), reject })
       if (!this.#running) {
         this.#running = true
-        this.#run().catch((error: unknown) => this.#failAll(error))
+        // not at once: what is submitted together is made together
+        Promise.resolve()
+          .then(() => this.#run())
+          .catch((error: unknown) => this.#failAll(error))
       }
     })
   }
@@ -76,9 +79,15 @@ export class Committer {
   }
 
   async #run(): Promise<void> {
-    while (this.#queue.length > 0) {
+    for (let vain = 0; this.#queue.length > 0; ) {
       const batch = this.#take()
-      if (batch.length > 0) await this.#commit(batch)
+      if (batch.length === 0) continue
+      const startedAt = performance.now()
+      const left = await this.#attempt(batch)
+      this.#queue.unshift(...left)
+      vain = left.length > 0 ? vain + 1 : 0
+      // others were faster
+      if (vain > 0) await this.#pause(vain, performance.now() - startedAt)
     }
     this.#running = false
   }
@@ -107,51 +116,33 @@ export class Committer {
     return batch
   }
 
-  /** Until all of the batch is done, refused, or given up. */
-  async #commit(batch: readonly Waiting[]): Promise<void> {
-    let left = batch
-    for (let attempt = 1; left.length > 0; attempt++) {
-      const startedAt = performance.now()
-      try {
-        left = await this.#attempt(left)
-      } catch (error) {
-        for (const { reject } of left) reject(error)
-        return
-      }
-      // others were faster
-      if (left.length > 0) await this.#pause(attempt, performance.now() - startedAt)
-      left = left.filter((waiting) => {
-        if (!isGivenUp(waiting)) return true
-        waiting.reject(givenUp())
-        return false
-      })
-    }
-  }
-
-  /** Not in step with the others, and as long as the servers are slow: what is tried in vain makes all others wait. */
-  async #pause(attempt: number, tookMs: number): Promise<void> {
+  /**
+   * Not in step with the others, and as long as the servers are slow: what is tried in vain makes all others wait.
+   * @param vain so many attempts one after the other.
+   */
+  async #pause(vain: number, tookMs: number): Promise<void> {
     const { clock, random } = this.#context
-    const mostMs = Math.min(LONGEST_PAUSE_MS, tookMs * 2 ** (Math.min(attempt, 4) - 1))
+    const mostMs = Math.min(LONGEST_PAUSE_MS, tookMs * 2 ** (Math.min(vain, 4) - 1))
     await sleep(clock, random() * mostMs, undefined)
   }
 
   /** @returns what has to be decided anew. */
   async #attempt(batch: readonly Waiting[]): Promise<readonly Waiting[]> {
-    const { revision, view } = await this.#read(batch)
-    this.#saw(revision)
-    const decided = batch.map((waiting) => decide(waiting, view, revision + 1n))
-    const writing = decided.filter(({ writes }) => writes !== undefined)
-    for (const { writes, settle } of decided) if (writes === undefined) settle()
-    if (writing.length === 0) return []
-    const left = writing.map(({ waiting }) => waiting)
-    const isDone = await this.#write(
-      revision,
-      writing.flatMap(({ writes = [] }) => writes),
-      left,
-    )
-    if (!isDone) return left
-    this.#saw(revision + 1n)
-    for (const { settle } of writing) settle()
+    let left = batch
+    try {
+      const { revision, view } = await this.#read(batch)
+      this.#saw(revision)
+      const decided = batch.map((waiting) => decide(waiting, view, revision + 1n))
+      const writing = decided.filter(({ writes }) => writes !== undefined)
+      left = writing.map(({ waiting }) => waiting)
+      for (const { writes, settle } of decided) if (writes === undefined) settle()
+      const writes = writing.flatMap((one) => one.writes ?? [])
+      if (writing.length > 0 && !(await this.#write(revision, writes, left))) return left
+      if (writing.length > 0) this.#saw(revision + 1n)
+      for (const { settle } of writing) settle()
+    } catch (error) {
+      for (const { reject } of left) reject(error)
+    }
     return []
   }
 
@@ -160,17 +151,16 @@ export class Committer {
   }
 
   async #read(batch: readonly Waiting[]): Promise<{ readonly revision: bigint; readonly view: View }> {
-    const changes = batch.map(({ change }) => change)
-    const places = new Map(
-      changes.flatMap(({ writes, reads }) => [...writes, ...reads]).map((place) => [placeText(place), place]),
-    )
     const call = this.#limits(batch)
     try {
-      const { revision = 0n, rows } = await this.#tables.places([...places.values()], 'serial', call)
-      if (!changes.some(({ needsSmall }) => needsSmall === true)) return { revision, view: viewOf(rows, []) }
-      // after the revision: if anything changes in between, the write finds that the store has gone on
-      const small = await this.#tables.small(call)
-      return { revision, view: viewOf(rows, small.rows) }
+      if (batch.some(({ change }) => change.needsSmall === true)) {
+        const { revision, rows } = await this.#tables.small(call)
+        return { revision, view: viewOf(rows, rows) }
+      }
+      const all = batch.flatMap(({ change: { writes, reads } }) => [...writes, ...reads])
+      const places = new Map(all.map((place) => [placeText(place), place]))
+      const { revision, rows } = await this.#tables.places([...places.values()], 'serial', call)
+      return { revision, view: viewOf(rows, []) }
     } catch (error) {
       throw withoutEffect(error)
     }
@@ -223,7 +213,7 @@ function decide(waiting: Waiting, view: View, revision: bigint): Decided {
 }
 
 function viewOf(rows: readonly Row[], small: readonly Row[]): View {
-  const byPlace = new Map([...small, ...rows].map((row) => [placeText(row), row]))
+  const byPlace = new Map(rows.map((row) => [placeText(row), row]))
   return { get: (place) => byPlace.get(placeText(place)), small }
 }
 

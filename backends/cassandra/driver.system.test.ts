@@ -3,9 +3,10 @@ import { expect } from 'chai'
 import { openLink } from '../../conformance/kit/proxied-link.ts'
 import { ensureCassandra, startCassandra, type CassandraCluster } from '../../test-servers/cassandra.ts'
 import { provideOrSkip, type TestServer } from '../../test-servers/server.ts'
-import type { Entry, Version } from '../../spi/index.ts'
-import type { Holder, Seat, Seated, StoreDriver } from '../shared/driver.ts'
-import { bytes, call, commitOf, failureOf, reading, recorder, until, write } from '../shared/etcd-v3/opened.fixture.ts'
+import type { Entry } from '../../spi/index.ts'
+import type { Seat, Seated, StoreDriver } from '../shared/driver.ts'
+import { call, commitOf, failureOf, reading, recorder, until, write } from '../shared/driver-calls.fixture.ts'
+import { driverSuite, holder } from '../shared/driver-suite.ts'
 import { type Admin, adminOf } from './admin.fixture.ts'
 import { Drivers, propertiesOf } from './opened.fixture.ts'
 import { PROMISES, SESSION_TTL_MS } from './promises.fixture.ts'
@@ -57,8 +58,7 @@ describe('the driver on a real Cassandra', function () {
     await cluster.stop()
   })
 
-  const session = async (ttlMs = 60_000) => (await driver.openSession(ttlMs, call(PATIENCE_MS))).id
-  const holder = (id: string, session: string, nonce = id): Holder => ({ id, session, nonce, data: bytes('d') })
+  const session = async (of = driver, ttlMs = 60_000) => (await of.openSession(ttlMs, call(PATIENCE_MS))).id
   /** Another driver of the same cluster. */
   const another = () => drivers.open(properties(node.endpoint), { clusterId })
   /** One with a network between it and the server. */
@@ -71,6 +71,8 @@ describe('the driver on a real Cassandra', function () {
     const rows = await admin.execute(query, [clusterId, kind])
     return rows.map((row) => String(row['name']))
   }
+
+  driverSuite(() => ({ driver, session, another }))
 
   it('promises what it is to promise', () => {
     expect(driver.capabilities).to.deep.equal(PROMISES)
@@ -96,7 +98,7 @@ describe('the driver on a real Cassandra', function () {
 
     it('of owners that fall silent are ended by others, with all that they hold', async () => {
       const other = await another()
-      const id = await session(SESSION_TTL_MS)
+      const id = await session(driver, SESSION_TTL_MS)
       await driver.commit(commitOf(id, 1, write('/a', '1')), call())
       await driver.takeSeat(SEAT, holder('a', id), call())
       const until = performance.now() + SESSION_TTL_MS
@@ -110,7 +112,7 @@ describe('the driver on a real Cassandra', function () {
 
     it('that are renewed are left alone, whatever becomes of the beats that are shown', async () => {
       const other = await another()
-      const id = await session(SESSION_TTL_MS)
+      const id = await session(driver, SESSION_TTL_MS)
       await driver.takeSeat(SEAT, holder('a', id), call())
       const end = performance.now() + 3 * SESSION_TTL_MS
       while (performance.now() < end) {
@@ -141,33 +143,6 @@ describe('the driver on a real Cassandra', function () {
   })
 
   describe('seats', () => {
-    it('are held by the first, whom everybody finds there', async () => {
-      const other = await another()
-      const [a, b] = [await session(), (await other.openSession(60_000, call())).id]
-      const first = await driver.takeSeat(SEAT, holder('a', a), call())
-      expect(await other.takeSeat(SEAT, holder('b', b), call())).to.deep.equal(first)
-      expect(await driver.takeSeat(SEAT, holder('a', a), call())).to.deep.equal(first)
-      expect(await other.readSeat(SEAT, reading())).to.deep.equal(first)
-    })
-
-    it('are emptied by their own incarnation only, and the next one has a greater token', async () => {
-      const id = await session()
-      const first = await driver.takeSeat(SEAT, holder('a', id), call())
-      await driver.emptySeat(SEAT, first.token + 1n, call())
-      expect(await driver.readSeat(SEAT, reading())).to.deep.equal(first)
-      await driver.emptySeat(SEAT, first.token, call())
-      expect(await driver.readSeat(SEAT, reading())).to.equal(undefined)
-      expect((await driver.takeSeat(SEAT, holder('b', id), call())).token > first.token).to.equal(true)
-    })
-
-    it('keep their token when their data change, for their own incarnation only', async () => {
-      const first = await driver.takeSeat(SEAT, holder('a', await session()), call())
-      const data = new Uint8Array([0, 255])
-      expect(await driver.amendSeat(SEAT, first.token + 1n, data, call())).to.equal(false)
-      expect(await driver.amendSeat(SEAT, first.token, data, call())).to.equal(true)
-      expect(await driver.readSeat(SEAT, reading())).to.deep.equal({ ...first, data })
-    })
-
     it('of one group are listed under their ids, odd ones too, however many, and no others', async () => {
       const id = await session()
       const ids = ['0', 'a/b', '%2F', '../x', '✓ 😀', "'()*", ...Array.from({ length: 150 }, (_, at) => `m${at}`)]
@@ -205,30 +180,6 @@ describe('the driver on a real Cassandra', function () {
   })
 
   describe('commits', () => {
-    it('write, remove and compare in one step', async () => {
-      const id = await session()
-      const first = await driver.commit(commitOf(id, 1, write('/a', '1'), write('/b', '1')), call())
-      if (!first.committed) throw new Error('refused')
-      const [a, b] = ['/a', '/b'].map((key) => first.versions.get(key))
-      if (a === undefined || b === undefined) throw new Error('no versions')
-      const second = await driver.commit(
-        commitOf(
-          id,
-          2,
-          { key: '/a', expect: a, become: 'absent' },
-          { key: '/b', expect: b, become: 'unchanged' },
-          write('/d', '2', 'absent'),
-        ),
-        call(),
-      )
-      if (!second.committed) throw new Error('refused')
-      const page = await driver.scan({ from: '/', to: '0', limit: 9, keysOnly: false, at: undefined }, reading())
-      expect(page.entries.map(({ key, text, version }) => [key, text, version])).to.deep.equal([
-        ['/b', '1', b],
-        ['/d', '2', second.versions.get('/d')],
-      ])
-    })
-
     it('of drivers that write one key at once take place one after the other', async () => {
       const all = [driver, await another(), await another()]
       const ids = await Promise.all(all.map(async (one) => (await one.openSession(60_000, call(PATIENCE_MS))).id))
@@ -241,15 +192,6 @@ describe('the driver on a real Cassandra', function () {
           }),
         )
         expect(outcomes.filter(({ committed }) => committed)).to.have.lengthOf(1)
-      }
-    })
-
-    it('never take the version of another store for one of theirs', async () => {
-      const id = await session()
-      for (const [at, version] of ['0', '-1', '', 'a', '1.5', '99999999999999999999'].entries()) {
-        const change = write('/absent', 'x', version as Version)
-        const commit = commitOf(id, { number: at + 1, after: 0 }, change)
-        expect(await driver.commit(commit, call())).to.include({ committed: false })
       }
     })
 
@@ -391,6 +333,15 @@ describe('the driver on a real Cassandra', function () {
       expect(rows.map((row) => String(row['table_name']))).to.have.members(['store', 'session', 'beat'])
     })
 
+    it('is made by many that start at once, and all of them can use it', async () => {
+      const all = await Promise.all(Array.from({ length: 6 }, () => drivers.open(elsewhere('at_once'), { clusterId })))
+      const ids = await Promise.all(all.map((one) => session(one)))
+      const outcomes = await Promise.all(
+        all.map((one, at) => one.commit(commitOf(ids[at] ?? '', 1, write(`/${at}`, 'x')), call(PATIENCE_MS))),
+      )
+      expect(outcomes.filter(({ committed }) => committed)).to.have.lengthOf(6)
+    })
+
     it('of another data center is refused', async () => {
       const wrong = { 'plugin.cassandra.local.datacenter': 'moon' }
       expect(await failureOf(drivers.open(elsewhere('conformance', wrong)))).to.include({ code: 'CONFIG' })
@@ -406,6 +357,15 @@ describe('the driver on a real Cassandra', function () {
   it('says that nobody is there where nobody is', async () => {
     const error = await failureOf(drivers.open(properties('127.0.0.1:1')))
     expect(error).to.include({ code: 'CONNECTION', effect: 'none' })
+  })
+
+  it('finds its servers again over a network on which connecting takes longer than a session', async () => {
+    const { link, far } = await apart()
+    const { id } = await far.openSession(60_000, call(PATIENCE_MS))
+    link.delay(200, 0)
+    link.resetAll()
+    await patiently(() => far.commit(commitOf(id, { number: 1, after: 0 }, write('/a', '1')), call(PATIENCE_MS)))
+    await link.close()
   })
 
   it('follows on over a restart of the server', async () => {

@@ -1,22 +1,10 @@
 /** The driver of Cassandra: puts its parts together. */
-import type { Capabilities, Entry, FencingToken, PluginContext } from '../../spi/index.ts'
-import type {
-  Call,
-  Commit,
-  CommitOutcome,
-  Follow,
-  FollowSink,
-  Holder,
-  ReadCall,
-  ScanPage,
-  ScanRange,
-  Seat,
-  Seated,
-  SessionGrant,
-  StoreDriver,
-} from '../shared/driver.ts'
+import { isCoordinationError, type PluginContext } from '../../spi/index.ts'
+import { backoffMs, sleep } from '../../spi/helpers/backoff.ts'
+import type { Call, StoreDriver, ValueStore } from '../shared/driver.ts'
+import { DriverOfParts } from '../shared/driver-of-parts.ts'
 import { capabilitiesOf } from './capabilities.ts'
-import { amendSeat, commitChange, emptySeat, outcomeOf, takeSeat } from './change.ts'
+import { commitChange, outcomeOf } from './change.ts'
 import { Cluster } from './cluster.ts'
 import { Committer } from './committer.ts'
 import { Feed } from './feed.ts'
@@ -24,6 +12,7 @@ import { Follows } from './follows.ts'
 import { Observer } from './observer.ts'
 import { Reader } from './reader.ts'
 import { ensureSchema } from './schema.ts'
+import { seatsOf } from './seats.ts'
 import { Sessions } from './sessions.ts'
 import type { Settings } from './settings.ts'
 import { Tables } from './tables.ts'
@@ -39,119 +28,78 @@ export async function openCassandraDriver(
 ): Promise<StoreDriver> {
   const cluster = await Cluster.open(settings, context, call)
   try {
-    await ensureSchema(cluster, context, call)
-    const driver = new CassandraDriver(cluster, settings, context)
-    await driver.prepare(call)
-    return driver
+    const tables = new Tables(cluster, context.clusterId)
+    const committer = new Committer(tables, context)
+    const sessions = new Sessions(cluster, committer, context.clusterId)
+    const observer = new Observer({ context, tables, sessions })
+    await patiently(context, call, async (limits) => {
+      await ensureSchema(cluster, limits)
+      // whoever may not use what is ours learns it now; and what is asked later has been prepared
+      await tables.prepare(limits)
+      await sessions.prepare(limits)
+      await observer.look(limits)
+    })
+    observer.start()
+    return driverOf(settings, context, { cluster, tables, committer, sessions, observer })
   } catch (error) {
     await cluster.close()
     throw error
   }
 }
 
-class CassandraDriver implements StoreDriver {
-  readonly capabilities: Capabilities
-  readonly #cluster: Cluster
-  readonly #tables: Tables
-  readonly #committer: Committer
-  readonly #sessions: Sessions
-  readonly #observer: Observer
-  readonly #reader: Reader
-  readonly #feed: Feed
-  readonly #follows: Follows
-
-  constructor(cluster: Cluster, settings: Settings, context: PluginContext) {
-    const tables = new Tables(cluster, context.clusterId)
-    this.#tables = tables
-    this.capabilities = capabilitiesOf(settings.pollMs)
-    this.#cluster = cluster
-    this.#committer = new Committer(tables, context)
-    this.#sessions = new Sessions(cluster, this.#committer, context.clusterId)
-    this.#observer = new Observer({ context, tables, sessions: this.#sessions })
-    this.#reader = new Reader(tables)
-    this.#feed = new Feed({ context, tables, pollMs: settings.pollMs })
-    this.#follows = new Follows({ context, reader: this.#reader, feed: this.#feed })
+/** Servers that have not heard yet of a keyspace, or of tables that another client makes, fail to use them. */
+async function patiently(context: PluginContext, call: Call, work: (limits: Call) => Promise<void>): Promise<void> {
+  const until = performance.now() + call.timeoutMs
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await work({ signal: call.signal, timeoutMs: Math.max(1, until - performance.now()) })
+      return
+    } catch (error) {
+      const pauseMs = backoffMs(attempt + 3, context.random)
+      if (isFinal(error) || performance.now() + pauseMs > until) throw error
+      await sleep(context.clock, pauseMs, call.signal)
+    }
   }
+}
 
-  /** Whoever may not use what is ours learns it now; and what is asked later has been prepared. */
-  async prepare(call: Call): Promise<void> {
-    await this.#tables.prepare(call)
-    await this.#sessions.prepare(call)
-    await this.#observer.look(call)
-    this.#observer.start()
-  }
+function isFinal(error: unknown): boolean {
+  if (!isCoordinationError(error)) return true
+  return ['CONFIG', 'AUTHENTICATION', 'AUTHORIZATION', 'CLOSED'].includes(error.code)
+}
 
-  async close(): Promise<void> {
-    this.#observer.close()
-    this.#follows.close()
-    this.#feed.close()
-    this.#committer.close()
-    await this.#cluster.close()
-  }
+interface Parts {
+  readonly cluster: Cluster
+  readonly tables: Tables
+  readonly committer: Committer
+  readonly sessions: Sessions
+  readonly observer: Observer
+}
 
-  openSession(ttlMs: number, call: Call): Promise<SessionGrant> {
-    return this.#sessions.openSession(Math.max(ttlMs, this.capabilities.session.minTtlMs), call)
-  }
+function driverOf(settings: Settings, context: PluginContext, parts: Parts): StoreDriver {
+  const { cluster, tables, committer, sessions, observer } = parts
+  const reader = new Reader(tables)
+  const feed = new Feed({ context, tables, pollMs: settings.pollMs })
+  const follows = new Follows({ context, reader, feed })
+  return new DriverOfParts({
+    capabilities: capabilitiesOf(settings.pollMs),
+    sessions,
+    seats: seatsOf(committer, reader),
+    values: reader,
+    commits: commitsOf(committer),
+    changes: follows,
+    async close() {
+      observer.close()
+      follows.close()
+      feed.close()
+      committer.close()
+      await cluster.close()
+    },
+  })
+}
 
-  renewSession(id: string, call: Call): Promise<SessionGrant | undefined> {
-    return this.#sessions.renewSession(id, call)
-  }
-
-  endSession(id: string, call: Call): Promise<void> {
-    return this.#sessions.endSession(id, call)
-  }
-
-  takeSeat(seat: Seat, holder: Holder, call: Call): Promise<Seated> {
-    return this.#committer.submit(takeSeat(seat, holder), call)
-  }
-
-  amendSeat(seat: Seat, token: FencingToken, data: Uint8Array, call: Call): Promise<boolean> {
-    return this.#committer.submit(amendSeat(seat, token, data), call)
-  }
-
-  emptySeat(seat: Seat, token: FencingToken, call: Call): Promise<void> {
-    return this.#committer.submit(emptySeat(seat, token), call)
-  }
-
-  /** Who asks may have tried to take the seat, and must not find itself there later. */
-  async readSeat(seat: Seat, call: ReadCall): Promise<Seated | undefined> {
-    await this.#committer.settle(call)
-    return this.#reader.readSeat(seat, call)
-  }
-
-  readGroup(group: string, call: ReadCall): Promise<ReadonlyMap<string, Seated>> {
-    return this.#reader.readGroup(group, call)
-  }
-
-  read(key: string, call: ReadCall): Promise<Entry | undefined> {
-    return this.#reader.read(key, call)
-  }
-
-  scan(range: ScanRange, call: ReadCall): Promise<ScanPage> {
-    return this.#reader.scan(range, call)
-  }
-
-  commit(commit: Commit, call: Call): Promise<CommitOutcome> {
-    return this.#committer.submit(commitChange(commit), call)
-  }
-
-  outcomeOf(commit: Commit, call: Call): Promise<CommitOutcome | 'never'> {
-    return this.#committer.submit(outcomeOf(commit), call)
-  }
-
-  followKey(key: string, sink: FollowSink<Entry>): Follow {
-    return this.#follows.followKey(key, sink)
-  }
-
-  followNamespace(namespace: string, sink: FollowSink<Entry>): Follow {
-    return this.#follows.followNamespace(namespace, sink)
-  }
-
-  followLeader(service: string, sink: FollowSink<Seated>): Follow {
-    return this.#follows.followLeader(service, sink)
-  }
-
-  followGroup(group: string, sink: FollowSink<Seated>): Follow {
-    return this.#follows.followGroup(group, sink)
+function commitsOf(committer: Committer): Pick<ValueStore, 'commit' | 'outcomeOf'> {
+  return {
+    commit: (commit, call) => committer.submit(commitChange(commit), call),
+    outcomeOf: (commit, call) => committer.submit(outcomeOf(commit), call),
   }
 }

@@ -2,7 +2,7 @@
 import { CoordinationError } from '../../spi/index.ts'
 import { type Kind, type Place, placeText, type Slice } from './layout.ts'
 import type { Content, Row } from './row.ts'
-import type { Rows, Tables } from './tables.ts'
+import type { Rows, SliceRows, Tables } from './tables.ts'
 
 type Writes = readonly { readonly place: Place; readonly become: Content | undefined }[]
 
@@ -26,7 +26,7 @@ export class FakeTables implements Pick<Tables, 'places' | 'slice' | 'small' | '
     return this.#answer({ revision: this.revision, rows })
   }
 
-  async slice({ kind, from, to }: Slice, { limit }: { readonly limit: number }): Promise<Rows> {
+  async slice({ kind, from, to }: Slice, { limit }: { readonly limit: number }): Promise<SliceRows> {
     const rows = [...this.rows.values()]
       .filter((row) => row.kind === kind && row.name >= from && row.name < to)
       .sort((a, b) => (a.name < b.name ? -1 : 1))
@@ -36,7 +36,7 @@ export class FakeTables implements Pick<Tables, 'places' | 'slice' | 'small' | '
 
   async small(): Promise<Rows> {
     const rows = [...this.rows.values()].filter(({ kind }) => SMALL.has(kind))
-    return this.#answer({ revision: rows.length === 0 ? undefined : this.revision, rows })
+    return this.#answer({ revision: this.revision, rows })
   }
 
   async write(revision: bigint, contents: Iterable<Writes[number]>): Promise<boolean> {
@@ -61,7 +61,7 @@ export class FakeTables implements Pick<Tables, 'places' | 'slice' | 'small' | '
     return true
   }
 
-  #answer(rows: Rows): Rows {
+  #answer<Answer extends Rows | SliceRows>(rows: Answer): Answer {
     this.reads++
     this.afterRead()
     return rows

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { type Clock, systemClock } from '../../spi/index.ts'
 import { CompactedError } from '../shared/follow-by-revision.ts'
-import { until } from '../shared/etcd-v3/opened.fixture.ts'
+import { until } from '../shared/driver-calls.fixture.ts'
 import { FakeTables } from './fake-tables.fixture.ts'
 import { Feed } from './feed.ts'
 import { changeAt, type Place, placeText, REMEMBERED_CHANGES, valueAt } from './layout.ts'

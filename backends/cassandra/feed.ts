@@ -112,7 +112,7 @@ export class Feed {
   }
 
   async #look(): Promise<void> {
-    const { revision = 0n } = await this.#places([], 'plain')
+    const { revision } = await this.#places([], 'plain')
     const behind = [...this.#followers].filter(({ told }) => told < revision)
     if (behind.length === 0) return
     const earliest = behind.reduce((least, { told }) => (told < least ? told : least), revision)
@@ -178,7 +178,7 @@ export class Feed {
       const some = places.slice(first, first + CHUNK)
       const read = await this.#places(isLast ? [...some, ...next] : some, 'serial')
       for (const row of read.rows) rows.set(placeText(row), row)
-      if (isLast) return { at: read.revision ?? to, rows, ahead: read.rows }
+      if (isLast) return { at: read.revision, rows, ahead: read.rows }
     }
   }
 

@@ -2,6 +2,7 @@
 import { type Entry, isCoordinationError, type PluginContext } from '../../spi/index.ts'
 import type { ChangeSource, Follow, FollowSink, Seated } from '../shared/driver.ts'
 import { followByRevision, type RevisionSink } from '../shared/follow-by-revision.ts'
+import { OpenFollows } from '../shared/open-follows.ts'
 import type { Feed } from './feed.ts'
 import { isWithin, leaderAt, memberIdOf, membersOf, type Place, placeText, valueAt, valuesBelow } from './layout.ts'
 import type { Reader } from './reader.ts'
@@ -24,7 +25,7 @@ export interface FollowsOptions {
 
 export class Follows implements ChangeSource {
   readonly #options: FollowsOptions
-  readonly #open = new Set<Follow>()
+  readonly #open = new OpenFollows()
 
   constructor(options: FollowsOptions) {
     this.#options = options
@@ -72,7 +73,7 @@ export class Follows implements ChangeSource {
 
   /** Ends all follows. */
   close(): void {
-    for (const follow of [...this.#open]) follow.close()
+    this.#open.closeAll()
   }
 
   #onePlace(place: Place): Pick<Subject<unknown>, 'covers' | 'all'> {
@@ -111,16 +112,7 @@ export class Follows implements ChangeSource {
           signal,
         ),
     }
-    const follow = followByRevision(context, source, sink)
-    const opened: Follow = {
-      active: follow.active,
-      close: () => {
-        this.#open.delete(opened)
-        follow.close()
-      },
-    }
-    this.#open.add(opened)
-    return opened
+    return this.#open.keep(followByRevision(context, source, sink))
   }
 
   /** A row that nobody can read is as good as none, and somebody's fault. */

@@ -4,7 +4,7 @@
  *     '' ''                              always there once anything was written: a read of it shows the revision
  *     change   <slot>                    what one of the last commits has changed (feed.ts)
  *     leader   <service>                 who leads
- *     mark     <session>/<slot>          the number of the slot's last commit, or 0 once it is void (commits.ts)
+ *     mark     <session>/<slot>          the number of the slot's last commit, or 0 once it is void (change.ts)
  *     member   <group>/<id>              a member
  *     session  <id>                      a session that has not been ended
  *     value    <key>                     a value, as it was given

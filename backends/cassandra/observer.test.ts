@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { pluginContext, silentLogger } from '../../spi/index.ts'
-import { call } from '../shared/etcd-v3/opened.fixture.ts'
+import { call } from '../shared/driver-calls.fixture.ts'
 import { Observer } from './observer.ts'
 import type { Row } from './row.ts'
 import type { Ending } from './sessions.ts'

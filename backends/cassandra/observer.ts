@@ -82,7 +82,7 @@ export class Observer {
     const beats = await sessions.beats(call)
     const now = this.#now()
     const still = others.filter((row) => this.#isStill(row, beats.get(row.name), now))
-    for (const { name } of still) await this.#end(name)
+    await Promise.all(still.map(({ name }) => this.#end(name)))
   }
 
   #call(): Call {

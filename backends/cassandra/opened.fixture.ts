@@ -2,7 +2,7 @@
 import { parseConfig, type PluginHost, pluginContext, silentLogger } from '../../spi/index.ts'
 import type { CassandraCluster } from '../../test-servers/cassandra.ts'
 import type { StoreDriver } from '../shared/driver.ts'
-import { call } from '../shared/etcd-v3/opened.fixture.ts'
+import { call, OpenDrivers } from '../shared/driver-calls.fixture.ts'
 import { openCassandraDriver } from './driver.ts'
 import { SESSION_TTL_MS } from './promises.fixture.ts'
 import { CONFIG, type Settings, settingsOf } from './settings.ts'
@@ -31,18 +31,9 @@ export function parseSettings(properties: Properties): Settings {
   return settings
 }
 
-/** Opened drivers are closed by {@link Drivers.close}. */
-export class Drivers {
-  readonly #opened: StoreDriver[] = []
-
+export class Drivers extends OpenDrivers {
   async open(properties: Properties, host?: PluginHost): Promise<StoreDriver> {
     const context = pluginContext({ sessionTimeoutMs: SESSION_TTL_MS, logger: silentLogger, ...host })
-    const driver = await openCassandraDriver(parseSettings(properties), context, call(OPEN_MS))
-    this.#opened.push(driver)
-    return driver
-  }
-
-  async close(): Promise<void> {
-    await Promise.all(this.#opened.splice(0).map((driver) => driver.close()))
+    return this.keep(openCassandraDriver(parseSettings(properties), context, call(OPEN_MS)))
   }
 }

@@ -50,7 +50,7 @@ export class Reader {
 
   /** What stands there, and when it did. */
   async place(place: Place, call: Call): Promise<Snapshot> {
-    const { revision = 0n, rows } = await this.#tables.places([place], 'serial', call)
+    const { revision, rows } = await this.#tables.places([place], 'serial', call)
     return { at: revision, rows }
   }
 
@@ -85,7 +85,7 @@ export class Reader {
   }
 
   async #empty(slice: Slice, options: { limit: number; keysOnly: boolean }, call: Call): Promise<Snapshot | undefined> {
-    const { revision: at = 0n } = await this.#tables.places([], 'serial', call)
+    const { revision: at } = await this.#tables.places([], 'serial', call)
     const again = await this.#tables.slice(slice, { ...options, limit: 1 }, 'serial', call)
     return again.rows.length === 0 ? { at, rows: [] } : undefined
   }

@@ -1,7 +1,6 @@
 /** The tables: what they are made of, and how they come to be. */
 import { configError } from '../../spi/config/parse-config.ts'
-import { CoordinationError, type PluginContext } from '../../spi/index.ts'
-import { backoffMs, sleep } from '../../spi/helpers/backoff.ts'
+import { CoordinationError } from '../../spi/index.ts'
 import type { Call } from '../shared/driver.ts'
 import type { Cluster } from './cluster.ts'
 import type { Settings } from './settings.ts'
@@ -37,20 +36,11 @@ function schemaOf(settings: Settings, center: string): readonly string[] {
 }
 
 /** Creates what is missing. @throws CoordinationError CONFIG with the statements to run, if it must not. */
-export async function ensureSchema(cluster: Cluster, context: PluginContext, call: Call): Promise<void> {
-  const { settings } = cluster
-  const until = performance.now() + call.timeoutMs
-  for (let attempt = 1; ; attempt++) {
-    const limits = { signal: call.signal, timeoutMs: Math.max(1, until - performance.now()) }
-    try {
-      await create(cluster, await missing(cluster, limits))
-      return
-    } catch (error) {
-      const pauseMs = backoffMs(attempt + 3, context.random)
-      if (isFinal(error) || performance.now() + pauseMs > until) throw refused(error, settings, cluster)
-      // servers that have not heard of a keyspace yet refuse its tables
-      await sleep(context.clock, pauseMs, call.signal)
-    }
+export async function ensureSchema(cluster: Cluster, call: Call): Promise<void> {
+  try {
+    for (const statement of await missing(cluster, call)) await cluster.define(statement)
+  } catch (error) {
+    throw refused(error, cluster.settings, cluster)
   }
 }
 
@@ -75,15 +65,6 @@ async function missing(cluster: Cluster, call: Call): Promise<readonly string[]>
   const wanted = Object.entries(tablesOf(keyspace)).filter(([name]) => !there.has(name))
   const statements = wanted.map(([, statement]) => statement)
   return spaces.rowLength === 0 ? [create, ...statements] : statements
-}
-
-async function create(cluster: Cluster, statements: readonly string[]): Promise<void> {
-  for (const statement of statements) await cluster.define(statement)
-}
-
-function isFinal(error: unknown): boolean {
-  if (!(error instanceof CoordinationError)) return true
-  return ['CONFIG', 'AUTHENTICATION', 'AUTHORIZATION', 'CLOSED'].includes(error.code)
 }
 
 function refused(error: unknown, settings: Settings, cluster: Cluster): unknown {

@@ -9,7 +9,8 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { types } from 'cassandra-driver'
-import type { Call, SessionGrant } from '../shared/driver.ts'
+import type { Call, SessionGrant, SessionStore } from '../shared/driver.ts'
+import { MIN_TTL_MS } from './capabilities.ts'
 import { forgetSession, openSession } from './change.ts'
 import type { Cluster } from './cluster.ts'
 import type { Committer } from './committer.ts'
@@ -27,7 +28,7 @@ interface State {
 const KEPT_TTLS = 3
 const KEPT_SECONDS = 60
 
-export class Sessions {
+export class Sessions implements SessionStore {
   readonly #cluster: Cluster
   readonly #committer: Committer
   readonly #id: string
@@ -35,7 +36,7 @@ export class Sessions {
   readonly #beat: string
   /** What this driver has opened and not ended. */
   readonly #opened = new Set<string>()
-  /** As of the last renewal that was acknowledged. */
+  /** As of the last renewal that was acknowledged, or refused because the session is over. */
   readonly #beats = new Map<string, State>()
 
   /** @param id of the cluster whose sessions these are. */
@@ -60,9 +61,10 @@ export class Sessions {
   }
 
   /** Whoever opens another one has lost the one before, and need not wait for its end. */
-  async openSession(ttlMs: number, call: Call): Promise<SessionGrant> {
+  async openSession(wishedMs: number, call: Call): Promise<SessionGrant> {
+    const ttlMs = Math.max(wishedMs, MIN_TTL_MS)
     const earlier = [...this.#opened]
-    for (const id of earlier) await this.#stop(id, undefined, call)
+    for (const id of earlier) if (this.#beats.get(id)?.isOver !== true) await this.#stop(id, undefined, call)
     const id = randomUUID()
     this.#opened.add(id)
     const state = { beat: 0n, ttlMs, isOver: false }
@@ -77,7 +79,11 @@ export class Sessions {
   async renewSession(id: string, call: Call): Promise<SessionGrant | undefined> {
     let state = this.#beats.get(id) ?? (await this.#read(id, call))
     for (;;) {
-      if (state === undefined || state.isOver) return undefined
+      if (state === undefined) return undefined
+      if (state.isOver) {
+        this.#beats.set(id, state)
+        return undefined
+      }
       const next: State = { ...state, beat: state.beat + 1n }
       const found = await this.#cas(this.#renewal(id, state, next), call)
       if (found === 'applied') {

@@ -1,8 +1,15 @@
 /** What the properties say about the servers, in the terms of the client library. */
-import { readFileSync } from 'node:fs'
 import type { ConnectionOptions } from 'node:tls'
 import { types } from 'cassandra-driver'
-import { type ConfigValues, defineConfig, type Secret } from '../../spi/index.ts'
+import { type ConfigValues, defineConfig } from '../../spi/index.ts'
+import {
+  propertyOf,
+  tlsFileItems,
+  tlsFileProperties,
+  tlsFilesOf,
+  type User,
+  userOf,
+} from '../shared/credentials-config.ts'
 
 const HOST = /^(\[[0-9a-fA-F:.]+\]|[\w.-]+)(:\d{1,5})?$/
 const NAME = /^[a-zA-Z]\w{0,47}$/
@@ -73,21 +80,7 @@ export const CONFIG = defineConfig({
     default: 'false',
     doc: 'Connect with TLS. Also on if one of the files is given.',
   },
-  'plugin.cassandra.tls.ca.file': {
-    type: 'string',
-    default: null,
-    doc: 'PEM file of the authorities that the servers’ certificates are checked against. Default: those of Node.',
-  },
-  'plugin.cassandra.tls.cert.file': {
-    type: 'string',
-    default: null,
-    doc: 'PEM file of our own certificate, if the servers ask for one.',
-  },
-  'plugin.cassandra.tls.key.file': {
-    type: 'string',
-    default: null,
-    doc: 'PEM file of the key of that certificate.',
-  },
+  ...tlsFileItems('plugin.cassandra'),
   'plugin.cassandra.poll.interval.ms': {
     type: 'int',
     default: '100',
@@ -108,7 +101,7 @@ export interface Settings {
   readonly replication: ReadonlyMap<string, number>
   readonly localDataCenter: string | undefined
   readonly consistency: Consistency
-  readonly user: { readonly name: string; readonly password: Secret } | undefined
+  readonly user: User | undefined
   readonly tls: ConnectionOptions | undefined
   readonly pollMs: number
 }
@@ -127,8 +120,11 @@ const CONSISTENCIES: Readonly<Record<string, Consistency>> = {
 /** @returns the settings, or everything that is wrong between the properties. */
 export function settingsOf(config: Config): Settings | { readonly problems: readonly string[] } {
   const problems: string[] = []
-  const user = userOf(config, problems)
-  const tls = tlsOf(config, problems)
+  const property = propertyOf(config)
+  const user = userOf(property('plugin.cassandra.username'), property('plugin.cassandra.password'), problems)
+  const files = tlsFileProperties('plugin.cassandra', config)
+  const isTls = config['plugin.cassandra.tls'] || Object.values(files).some(({ value }) => value !== undefined)
+  const tlsFiles = tlsFilesOf(files, problems)
   const replication = replicationOf(config['plugin.cassandra.replication'], problems)
   const consistency = CONSISTENCIES[config['plugin.cassandra.consistency']]
   if (problems.length > 0 || consistency === undefined) return { problems }
@@ -141,41 +137,10 @@ export function settingsOf(config: Config): Settings | { readonly problems: read
     localDataCenter: config['plugin.cassandra.local.datacenter'],
     consistency,
     user,
-    tls,
+    // the client library does not check certificates unless it is told to
+    tls: isTls ? { rejectUnauthorized: true, ...tlsFiles } : undefined,
     pollMs: config['plugin.cassandra.poll.interval.ms'],
   }
-}
-
-function userOf(config: Config, problems: string[]): Settings['user'] {
-  const [name, password] = [config['plugin.cassandra.username'], config['plugin.cassandra.password']]
-  if (name !== undefined && password !== undefined) return { name, password }
-  if (name !== undefined || password !== undefined) {
-    problems.push('plugin.cassandra.username and plugin.cassandra.password must be given together')
-  }
-  return undefined
-}
-
-function tlsOf(config: Config, problems: string[]): ConnectionOptions | undefined {
-  const read = (name: 'ca' | 'cert' | 'key'): Buffer | undefined => {
-    const path = config[`plugin.cassandra.tls.${name}.file`]
-    if (path === undefined) return undefined
-    try {
-      return readFileSync(path)
-    } catch (error) {
-      problems.push(`plugin.cassandra.tls.${name}.file cannot be read: ${(error as Error).message}`)
-      return undefined
-    }
-  }
-  const [certFile, keyFile] = [config['plugin.cassandra.tls.cert.file'], config['plugin.cassandra.tls.key.file']]
-  const [ca, cert, key] = [read('ca'), read('cert'), read('key')]
-  if ((certFile === undefined) !== (keyFile === undefined)) {
-    problems.push('plugin.cassandra.tls.cert.file and plugin.cassandra.tls.key.file must be given together')
-  }
-  const isWanted = config['plugin.cassandra.tls'] || [ca, cert, key].some((file) => file !== undefined)
-  // the client library does not check certificates unless it is told to
-  return isWanted
-    ? { rejectUnauthorized: true, ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) }
-    : undefined
 }
 
 function replicationOf(centers: readonly string[], problems: string[]): ReadonlyMap<string, number> {

@@ -7,9 +7,14 @@ import type { Content, Row } from './row.ts'
 
 /** Rows as of one moment. */
 export interface Rows {
-  /** What the store had come to then: 0 if nothing was ever written; undefined if no row shows it. */
-  readonly revision: bigint | undefined
+  /** What the store had come to then: 0 if nothing was ever written. */
+  readonly revision: bigint
   readonly rows: readonly Row[]
+}
+
+/** As Rows; the revision is undefined if there is no row that shows it. */
+export interface SliceRows extends Omit<Rows, 'revision'> {
+  readonly revision: bigint | undefined
 }
 
 export interface SliceOptions {
@@ -18,9 +23,7 @@ export interface SliceOptions {
   readonly keysOnly: boolean
 }
 
-/** The kinds from `leader` to `session` stand side by side, in this order. */
-const FIRST_SMALL: Kind = 'leader'
-const LAST_SMALL: Kind = 'session'
+const SMALL: readonly Kind[] = ['leader', 'mark', 'member', 'session']
 
 const COLUMNS = 'kind, name, rev, at, data, since, holder, session, nonce, number, changed'
 const NAMES_ONLY = 'kind, name, rev, at'
@@ -38,18 +41,21 @@ export class Tables {
   }
 
   /** These places, as far as something stands there; and the revision. */
-  async places(places: readonly Place[], agreement: Agreement, call: Call): Promise<Rows> {
-    const query = `SELECT ${COLUMNS} FROM ${this.#store} WHERE cluster = ? AND (kind, name) IN ?`
+  places(places: readonly Place[], agreement: Agreement, call: Call): Promise<Rows> {
     const wanted = [ROOT, ...places].map(({ kind, name }) => types.Tuple.fromArray([kind, name]))
-    const { rows } = await this.#cluster.read({ query, params: [this.#id, wanted] }, agreement, call)
-    return { revision: revisionOf(rows) ?? 0n, rows: rows.map(rowOf).filter(({ kind }) => kind !== ROOT.kind) }
+    return this.#withRoot('(kind, name) IN ?', wanted, agreement, call)
   }
 
-  /** All leaders, marks, members and sessions. */
-  async small(call: Call): Promise<Rows> {
-    const query = `SELECT ${COLUMNS} FROM ${this.#store} WHERE cluster = ? AND kind >= ? AND kind <= ?`
-    const { rows } = await this.#cluster.read({ query, params: [this.#id, FIRST_SMALL, LAST_SMALL] }, 'serial', call)
-    return { revision: revisionOf(rows), rows: rows.map(rowOf) }
+  /** All leaders, marks, members and sessions; and the revision. */
+  small(call: Call): Promise<Rows> {
+    return this.#withRoot('kind IN ?', [ROOT.kind, ...SMALL], 'serial', call)
+  }
+
+  /** @param where selects the root's row too, which is there once anything was written. */
+  async #withRoot(where: string, wanted: readonly unknown[], agreement: Agreement, call: Call): Promise<Rows> {
+    const query = `SELECT ${COLUMNS} FROM ${this.#store} WHERE cluster = ? AND ${where}`
+    const { rows } = await this.#cluster.read({ query, params: [this.#id, wanted] }, agreement, call)
+    return { revision: revisionOf(rows) ?? 0n, rows: rows.map(rowOf).filter(({ kind }) => kind !== ROOT.kind) }
   }
 
   /** Ascending by the bytes of their names. */
@@ -58,7 +64,7 @@ export class Tables {
     { limit, keysOnly }: SliceOptions,
     agreement: Agreement,
     call: Call,
-  ): Promise<Rows> {
+  ): Promise<SliceRows> {
     const columns = keysOnly ? NAMES_ONLY : COLUMNS
     const query =
       `SELECT ${columns} FROM ${this.#store} WHERE cluster = ? AND kind = ? AND name >= ? AND name < ? ` + 'LIMIT ?'

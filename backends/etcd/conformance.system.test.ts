@@ -3,4 +3,4 @@ import { startEtcdAccessControlHarness, startEtcdClusterHarness, startEtcdHarnes
 
 conformance(startEtcdHarness)
 conformance(startEtcdClusterHarness)
-conformance(startEtcdAccessControlHarness, { only: ['E8a', 'E8b'] })
+conformance(startEtcdAccessControlHarness, { only: ['E8a', 'E8b', 'S2', 'S8', 'G1', 'R1', 'X1'] })

@@ -3,6 +3,7 @@ import type { BackendHarness } from '../../conformance/harness.ts'
 import { startEtcdCluster } from '../../test-servers/etcd-cluster.ts'
 import { startEtcd } from '../../test-servers/etcd.ts'
 import type { TestServer } from '../../test-servers/server.ts'
+import { asBroker, withAccessControl } from '../shared/etcd-v3/access-control.fixture.ts'
 import { type Admin, adminOf } from '../shared/etcd-v3/admin.fixture.ts'
 import { promisesOf, SESSION_TTL_MS } from '../shared/etcd-v3/promises.fixture.ts'
 
@@ -32,22 +33,11 @@ export async function startEtcdClusterHarness(): Promise<StartedHarness> {
   }
 }
 
-/** Users: `broker` may do everything; `guest` may do nothing in the cluster `forbidden`. */
 export async function startEtcdAccessControlHarness(): Promise<StartedHarness> {
   const server = await startEtcd({ fsync: false })
-  const password = 'correct horse'
-  await enableAccessControl([server], password)
-  const admin = adminOf([server], { auth: { username: 'root', password } })
-  const user = (name: string, secret = password) => ({ 'plugin.etcd.username': name, 'plugin.etcd.password': secret })
-  const harness = harnessOf('etcd (access control)', [server], admin)
+  const admin = await withAccessControl([server])
   return {
-    ...harness,
-    properties: (endpoints) => ({ ...harness.properties(endpoints), ...user('broker') }),
-    hooks: {
-      ...harness.hooks,
-      wrongCredentials: user('broker', 'battery staple'),
-      forbidden: { clusterId: 'forbidden', properties: user('guest') },
-    },
+    ...asBroker(harnessOf('etcd (access control)', [server], admin), 'etcd'),
     [Symbol.asyncDispose]: () => stopAll(admin, [server]),
   }
 }
@@ -62,25 +52,6 @@ function harnessOf(name: string, servers: readonly TestServer[], admin: Admin): 
     sessionTtlMs: SESSION_TTL_MS,
     expiryLagMs: EXPIRY_LAG_MS,
     hooks: admin.hooks,
-  }
-}
-
-async function enableAccessControl(servers: readonly TestServer[], password: string): Promise<void> {
-  const admin = adminOf(servers)
-  const { auth } = admin.etcd
-  const permission = (from: string, to: string) =>
-    ({ permType: 'Readwrite', key: Buffer.from(from), range_end: Buffer.from(to) }) as const
-  try {
-    for (const name of ['root', 'broker', 'guest']) {
-      await auth.userAdd({ name, password })
-      await auth.roleAdd({ name })
-      await auth.userGrantRole({ user: name, role: name })
-    }
-    await auth.roleGrantPermission({ name: 'broker', perm: permission('/', '0') })
-    await auth.roleGrantPermission({ name: 'guest', perm: permission('/elsewhere/', '/elsewhere0') })
-    await auth.authEnable()
-  } finally {
-    admin.close()
   }
 }
 

@@ -1,8 +1,9 @@
 /** etcd as a backend: its configuration; the rest is the driver in backends/shared/etcd-v3. */
 import { API_VERSION, type ConfigValues, defineConfig, parseConfig, type PluginContext } from '../../spi/index.ts'
 import { configError } from '../../spi/config/parse-config.ts'
+import { propertyOf, tlsFileItems, tlsFileProperties } from '../shared/credentials-config.ts'
 import type { Call, StoreDriver } from '../shared/driver.ts'
-import { badEndpoints, CLIENT_ITEMS, type ClientConfig, clientSettings } from '../shared/etcd-v3/config.ts'
+import { badEndpoints, CLIENT_ITEMS, clientSettings } from '../shared/etcd-v3/config.ts'
 import { openEtcdDriver } from '../shared/etcd-v3/driver.ts'
 import { AbstractPluginLocator } from '../shared/plugin-locator.ts'
 
@@ -11,19 +12,8 @@ const CONFIG = defineConfig({
   'plugin.etcd.prefix': CLIENT_ITEMS.prefix,
   'plugin.etcd.username': CLIENT_ITEMS.username,
   'plugin.etcd.password': CLIENT_ITEMS.password,
-  'plugin.etcd.tls.ca.file': CLIENT_ITEMS.caFile,
-  'plugin.etcd.tls.cert.file': CLIENT_ITEMS.certFile,
-  'plugin.etcd.tls.key.file': CLIENT_ITEMS.keyFile,
+  ...tlsFileItems('plugin.etcd'),
 })
-
-const NAMES: Readonly<Record<keyof ClientConfig, keyof typeof CONFIG>> = {
-  endpoints: 'plugin.etcd.endpoints',
-  username: 'plugin.etcd.username',
-  password: 'plugin.etcd.password',
-  caFile: 'plugin.etcd.tls.ca.file',
-  certFile: 'plugin.etcd.tls.cert.file',
-  keyFile: 'plugin.etcd.tls.key.file',
-}
 
 /** `plugin.locator.classname` for etcd. */
 export class EtcdPluginLocator extends AbstractPluginLocator {
@@ -44,15 +34,11 @@ export class EtcdPluginLocator extends AbstractPluginLocator {
 }
 
 function settingsOf(config: ConfigValues<typeof CONFIG>): ReturnType<typeof clientSettings> {
-  return clientSettings(
-    {
-      endpoints: config['plugin.etcd.endpoints'],
-      username: config['plugin.etcd.username'],
-      password: config['plugin.etcd.password'],
-      caFile: config['plugin.etcd.tls.ca.file'],
-      certFile: config['plugin.etcd.tls.cert.file'],
-      keyFile: config['plugin.etcd.tls.key.file'],
-    },
-    (item) => NAMES[item],
-  )
+  const property = propertyOf(config)
+  return clientSettings({
+    endpoints: property('plugin.etcd.endpoints'),
+    username: property('plugin.etcd.username'),
+    password: property('plugin.etcd.password'),
+    tlsFiles: tlsFileProperties('plugin.etcd', config),
+  })
 }

@@ -1,4 +1,7 @@
-/** Keta for the conformance suite: the server, one that a plugin has embedded in a process, three nodes on Kafka. */
+/**
+ * Keta for the conformance suite: the server, one with access control, one that a plugin has embedded in a process,
+ * three nodes on Kafka.
+ */
 import { createRequire } from 'node:module'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { BackendHarness } from '../../conformance/harness.ts'
@@ -9,7 +12,8 @@ import { startKeta } from '../../test-servers/keta.ts'
 import { freePort } from '../../test-servers/ports.ts'
 import { startProcessServer } from '../../test-servers/process-server.ts'
 import type { TestServer } from '../../test-servers/server.ts'
-import { adminOf } from '../shared/etcd-v3/admin.fixture.ts'
+import { asBroker, withAccessControl } from '../shared/etcd-v3/access-control.fixture.ts'
+import { type Admin, adminOf } from '../shared/etcd-v3/admin.fixture.ts'
 import { promisesOf, SESSION_TTL_MS } from '../shared/etcd-v3/promises.fixture.ts'
 
 const LOCATOR = `${new URL('./index.ts', import.meta.url).href}#KetaPluginLocator`
@@ -21,6 +25,13 @@ type StartedHarness = BackendHarness & AsyncDisposable
 
 export async function startKetaHarness(): Promise<StartedHarness> {
   return harnessOf('keta', [await startKeta()])
+}
+
+export async function startKetaAccessControlHarness(): Promise<StartedHarness> {
+  const server = await startKeta({ flags: ['--bcrypt-cost=4'] })
+  const admin = await withAccessControl([server])
+  const harness = harnessOf('keta (access control)', [server], { admin })
+  return { ...harness, ...asBroker(harness, 'keta'), notRun: {} }
 }
 
 export async function startEmbeddedKetaHarness(): Promise<StartedHarness> {
@@ -40,7 +51,7 @@ export async function startKetaClusterHarness(): Promise<StartedHarness> {
   const kafka = await startKafka()
   try {
     const { nodes } = await startKetaCluster({ bootstrapServers: () => kafka.bootstrapServers })
-    const harness = harnessOf('keta (3 nodes on Kafka)', nodes, () => kafka.stop())
+    const harness = harnessOf('keta (3 nodes on Kafka)', nodes, { release: () => kafka.stop() })
     return { ...harness, enoughServers: 1 }
   } catch (error) {
     await kafka.stop()
@@ -53,9 +64,15 @@ export async function startSplitHarness(): Promise<StartedHarness> {
   return harnessOf('keta (split)', await Promise.all([startKeta(), startKeta()]))
 }
 
-/** @param release done last, after the servers were stopped. */
-function harnessOf(name: string, servers: readonly TestServer[], release?: () => Promise<void>): StartedHarness {
-  const admin = adminOf(servers)
+interface Parts {
+  /** Of these servers. */
+  readonly admin?: Admin
+  /** Done last, after the servers were stopped. */
+  readonly release?: () => Promise<void>
+}
+
+function harnessOf(name: string, servers: readonly TestServer[], parts: Parts = {}): StartedHarness {
+  const { admin = adminOf(servers), release } = parts
   return {
     name,
     locator: LOCATOR,
@@ -65,7 +82,7 @@ function harnessOf(name: string, servers: readonly TestServer[], release?: () =>
     sessionTtlMs: SESSION_TTL_MS,
     expiryLagMs: EXPIRY_LAG_MS,
     hooks: admin.hooks,
-    notRun: { E8a: 'keta has no access control', E8b: 'keta has no access control' },
+    notRun: { E8a: 'keta (access control) runs it', E8b: 'keta (access control) runs it' },
     [Symbol.asyncDispose]: async () => {
       admin.close()
       await Promise.all(servers.map((server) => server.stop()))

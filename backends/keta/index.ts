@@ -2,8 +2,9 @@
 import type { KetaOptions } from '../../keta/index.ts'
 import { API_VERSION, type ConfigValues, defineConfig, parseConfig, type PluginContext } from '../../spi/index.ts'
 import { configError } from '../../spi/config/parse-config.ts'
+import { propertyOf, tlsFileItems, tlsFileProperties } from '../shared/credentials-config.ts'
 import type { Call, StoreDriver } from '../shared/driver.ts'
-import { CLIENT_ITEMS, type ClientConfig, type ClientSettings, clientSettings } from '../shared/etcd-v3/config.ts'
+import { CLIENT_ITEMS, type ClientSettings, clientSettings } from '../shared/etcd-v3/config.ts'
 import { openEtcdDriver } from '../shared/etcd-v3/driver.ts'
 import { AbstractPluginLocator } from '../shared/plugin-locator.ts'
 import { embeddedOptions, startEmbedded } from './embedded.ts'
@@ -13,9 +14,7 @@ const CONFIG = defineConfig({
   'plugin.keta.prefix': CLIENT_ITEMS.prefix,
   'plugin.keta.username': CLIENT_ITEMS.username,
   'plugin.keta.password': CLIENT_ITEMS.password,
-  'plugin.keta.tls.ca.file': CLIENT_ITEMS.caFile,
-  'plugin.keta.tls.cert.file': CLIENT_ITEMS.certFile,
-  'plugin.keta.tls.key.file': CLIENT_ITEMS.keyFile,
+  ...tlsFileItems('plugin.keta'),
   'plugin.keta.embedded': {
     type: 'bool',
     default: 'false',
@@ -74,15 +73,6 @@ function secretOf(option: string) {
   } as const
 }
 
-const NAMES: Readonly<Record<keyof ClientConfig, keyof typeof CONFIG>> = {
-  endpoints: 'plugin.keta.endpoints',
-  username: 'plugin.keta.username',
-  password: 'plugin.keta.password',
-  caFile: 'plugin.keta.tls.ca.file',
-  certFile: 'plugin.keta.tls.cert.file',
-  keyFile: 'plugin.keta.tls.key.file',
-}
-
 /** `plugin.locator.classname` for keta. */
 export class KetaPluginLocator extends AbstractPluginLocator {
   static readonly apiVersion = API_VERSION
@@ -114,17 +104,13 @@ interface Settings {
 function settingsOf(config: ConfigValues<typeof CONFIG>): Settings | { readonly problems: readonly string[] } {
   const endpoints = config['plugin.keta.endpoints']
   const embedded = config['plugin.keta.embedded']
-  const client = clientSettings(
-    {
-      endpoints,
-      username: config['plugin.keta.username'],
-      password: config['plugin.keta.password'],
-      caFile: config['plugin.keta.tls.ca.file'],
-      certFile: config['plugin.keta.tls.cert.file'],
-      keyFile: config['plugin.keta.tls.key.file'],
-    },
-    (item) => NAMES[item],
-  )
+  const property = propertyOf(config)
+  const client = clientSettings({
+    endpoints: property('plugin.keta.endpoints'),
+    username: property('plugin.keta.username'),
+    password: property('plugin.keta.password'),
+    tlsFiles: tlsFileProperties('plugin.keta', config),
+  })
   const server = embedded
     ? embeddedOptions({
         dataDir: config['plugin.keta.data.dir'],
@@ -141,9 +127,11 @@ function settingsOf(config: ConfigValues<typeof CONFIG>): Settings | { readonly 
       })
     : undefined
   const problems = 'problems' in client ? [...client.problems] : []
-  if (embedded && endpoints.length > 0) problems.push(`${NAMES.endpoints} and plugin.keta.embedded exclude each other`)
+  if (embedded && endpoints.length > 0) {
+    problems.push('plugin.keta.endpoints and plugin.keta.embedded exclude each other')
+  }
   if (!embedded && endpoints.length === 0) {
-    problems.push(`${NAMES.endpoints} must name a server, or plugin.keta.embedded be true`)
+    problems.push('plugin.keta.endpoints must name a server, or plugin.keta.embedded be true')
   }
   if (server !== undefined && 'problems' in server) return { problems: [...problems, ...server.problems] }
   if (problems.length > 0 || 'problems' in client) return { problems }

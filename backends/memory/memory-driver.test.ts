@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import { type PluginContext, pluginContext, silentLogger, toBytes } from '../../spi/index.ts'
 import type { Commit, KeyChange, Seat } from '../shared/driver.ts'
+import { driverSuite } from '../shared/driver-suite.ts'
 import { DirectAccess } from './access.ts'
 import { MemoryDriver } from './memory-driver.ts'
 import { Store } from './store.ts'
@@ -23,6 +24,18 @@ function commitOf(session: string, number: number, changes: readonly KeyChange[]
 const put = (key: string, text: string): KeyChange => ({ key, expect: 'absent', become: toBytes(text) })
 
 describe('the driver of the reference store', () => {
+  let another: () => MemoryDriver
+  let driver: MemoryDriver
+  beforeEach(() => {
+    another = makeDrivers()
+    driver = another()
+  })
+  driverSuite(() => ({
+    driver,
+    another: () => Promise.resolve(another()),
+    session: async (of = driver) => (await of.openSession(60_000, CALL)).id,
+  }))
+
   it('lets two drivers of one store meet, and two clusters not', async () => {
     const host = new StoreHost(new Store())
     const driver = (clusterId: string) => {

@@ -1,7 +1,7 @@
 /** Many clients, faults at random: what must hold at every moment, and what must come in the end. */
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { type FakeClient, inTime, makeClient, makeRandom, makeStore, T } from './fake-client.fixture.ts'
+import { type FakeClient, makeClient, makeRandom, makeStore, T } from './fake-client.fixture.ts'
 import type { Fault } from './fake-driver.fixture.ts'
 import type { FakeStore } from './fake-store.fixture.ts'
 
@@ -90,7 +90,7 @@ async function play(script: readonly Step[], seed: number, isStrict: boolean): P
   expect(store.seats.size, 'seats taken').to.equal(expected)
   for (const one of clients) {
     checkTerms(one)
-    if (!closed.has(one)) await inTime(store, one.close())
+    if (!closed.has(one)) await one.close()
   }
   const tokens = clients.flatMap((one) => one.events.flatMap((event) => / elected (\d+)/.exec(event)?.[1] ?? []))
   expect(new Set(tokens).size, 'tokens').to.equal(tokens.length)
@@ -162,7 +162,7 @@ function act(step: Exclude<Step, { do: 'pass' }>, scene: Scene): void {
       // one that stays makes the end interesting
       if (closed.size < CLIENTS - 1 && !closed.has(one) && random() < 0.3) {
         closed.add(one)
-        scene.background(one.close())
+        scene.background(one.beginClosing())
       }
   }
 }

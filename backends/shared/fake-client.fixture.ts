@@ -21,7 +21,10 @@ export interface FakeClient {
   /** In their order. */
   readonly events: string[]
   readonly logged: string[]
+  /** Lets time pass until it is closed. */
   close(): Promise<void>
+  /** Lets no time pass by itself. */
+  beginClosing(): Promise<void>
 }
 
 export function makeStore(): FakeStore {
@@ -71,12 +74,13 @@ export async function makeClient(store: FakeStore, options: Partial<PluginContex
         void lost(`${candidate}${sign(signal)}`, token, reason),
     }),
   )
-  const close = async () => {
+  const beginClosing = async () => {
     closing.abort()
-    await inTime(store, Promise.all([group.close(), election.close()]))
-    await inTime(store, sessions.close())
+    await Promise.all([group.close(), election.close()])
+    await sessions.close()
   }
-  return { clock, driver, kernel, keeper: sessions, group, election, events, logged, close }
+  const close = () => inTime(store, beginClosing(), 20 * T)
+  return { clock, driver, kernel, keeper: sessions, group, election, events, logged, close, beginClosing }
 }
 
 /** Lets time pass until the promise has settled; fails if that takes longer than `withinMs`. */

@@ -8,6 +8,7 @@ interface Timer {
 
 export class FakeWorld implements Clock {
   #now = 1_000_000
+  #isPassing = false
   readonly #timers = new Set<Timer>()
 
   now(): number {
@@ -22,6 +23,9 @@ export class FakeWorld implements Clock {
 
   /** Runs what is due, each at its time, and everything that follows from it. `looking` runs after each. */
   async pass(ms: number, looking: () => void = () => undefined): Promise<void> {
+    // two at once would set the clock back
+    if (this.#isPassing) throw new Error('time passes already')
+    this.#isPassing = true
     const end = this.#now + ms
     await settled()
     for (;;) {
@@ -36,6 +40,7 @@ export class FakeWorld implements Clock {
       looking()
     }
     this.#now = end
+    this.#isPassing = false
     looking()
   }
 

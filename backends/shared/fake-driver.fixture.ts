@@ -53,7 +53,7 @@ export class FakeDriver implements StoreDriver {
   /** Asked for each request. */
   fault: (op: string) => Fault = () => 'none'
   /** There and back. Milliseconds. */
-  delayMs: () => number = () => 0
+  delayMs: (op: string) => number = () => 0
   readonly calls: string[] = []
   readonly #follows = new Set<FakeFollow>()
   #isCut = false
@@ -168,7 +168,7 @@ export class FakeDriver implements StoreDriver {
     this.calls.push(op)
     if (call.signal.aborted) throw reasonOf(call.signal)
     const fault = this.fault(op)
-    const delayMs = this.delayMs()
+    const delayMs = this.delayMs(op)
     await this.#pause(call, delayMs / 2)
     if (fault === 'refused') throw unreachable('none')
     if (this.#isCut || fault === 'lost-request') return this.#silence(call)

@@ -3,9 +3,10 @@
  * then a watch from the next revision on, resumed where it broke off. Only if the store no longer knows what happened
  * since (compaction) there is another snapshot.
  */
-import { CoordinationError, isCoordinationError, type PluginContext } from '../../spi/index.ts'
+import { CoordinationError, type PluginContext } from '../../spi/index.ts'
 import { backoffMs, sleep } from '../../spi/helpers/backoff.ts'
 import type { Follow, FollowSink } from './driver.ts'
+import { endsFollow, reportBreak } from './follow-failures.ts'
 
 export interface RevisionSource<T> {
   /** `key /a`, `group brokers`; for messages. */
@@ -37,9 +38,6 @@ export type FollowContext = Pick<PluginContext, 'clock' | 'random' | 'logger'>
 export function followByRevision<T>(context: FollowContext, source: RevisionSource<T>, sink: FollowSink<T>): Follow {
   return new RevisionFollow(context, source, sink)
 }
-
-/** No waiting and no other server will change these answers. CLOSED: the driver was closed under the follow. */
-const FINAL: ReadonlySet<string> = new Set(['AUTHENTICATION', 'AUTHORIZATION', 'UNSUPPORTED', 'CLOSED'])
 
 class RevisionFollow<T> implements Follow {
   readonly active: Promise<void>
@@ -83,10 +81,10 @@ class RevisionFollow<T> implements Follow {
         // closing is no failure, whatever it makes of what was under way
         if (this.#closing.signal.aborted) return
         if (error instanceof CompactedError) this.#told = undefined
-        else if (isCoordinationError(error) && FINAL.has(error.code)) {
+        else if (endsFollow(error)) {
           this.#fail(error)
           return
-        } else this.#report(error)
+        } else reportBreak(this.#context.logger, this.#source.what, error, this.#failures)
         this.#failures++
         await this.#pause(signal)
       }
@@ -138,15 +136,6 @@ class RevisionFollow<T> implements Follow {
     } catch {
       // closed meanwhile
     }
-  }
-
-  #report(cause: unknown): void {
-    const { logger } = this.#context
-    const why = cause instanceof Error ? cause.message : String(cause)
-    const message = `following ${this.#source.what} broke off: ${why}`
-    // a store that is away for an hour is one line, not fourteen thousand
-    if (this.#failures > 0) logger.debug(message, { cause })
-    else logger.warn(message, { cause })
   }
 
   #fail(error: Error): void {

@@ -128,6 +128,39 @@ describe('SessionKeeper', () => {
     expect(a.events).to.deep.equal(['lost', 'reestablished'])
   })
 
+  it('starts with its whole time, however long opening it has taken', async () => {
+    const store = makeStore()
+    const a = await makeClient(store)
+    a.driver.delayMs = (op) => (op === 'openSession' ? 0.9 : 0.09) * T
+    a.clock.stepForward(10 * T)
+    const next = await inTime(store, a.keeper.next())
+    expect(next.deadline - a.clock.now()).to.be.within(LEASE - 0.09 * T - 2, LEASE)
+    await store.world.pass(3 * T)
+    expect(a.keeper.current.id).to.equal(next.id)
+    expect(a.events).to.deep.equal(['lost', 'reestablished'])
+  })
+
+  for (const fault of ['none', 'refused'] as const) {
+    const why = fault === 'none' ? 'is over' : 'cannot be renewed'
+    it(`opens another one if what took long to open ${why} by then, and leaves nothing behind`, async () => {
+      const store = makeStore()
+      const a = await makeClient(store)
+      a.driver.delayMs = (op) => (op === 'openSession' ? 0.8 * T : 0)
+      let renewals = 0
+      a.driver.fault = (op) => {
+        if (op !== 'renewSession' || renewals++ > 1) return 'none'
+        if (fault === 'none') for (const id of store.sessions) store.end(id)
+        return fault
+      }
+      a.clock.stepForward(10 * T)
+      const next = await inTime(store, a.keeper.next())
+      expect(renewals).to.be.greaterThan(1)
+      await store.world.pass(T / 2)
+      expect(store.sessions).to.deep.equal([next.id])
+      expect(a.events).to.deep.equal(['lost', 'reestablished'])
+    })
+  }
+
   it('hands the next incarnation to who waits for it', async () => {
     const store = makeStore()
     const a = await makeClient(store)

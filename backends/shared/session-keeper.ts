@@ -103,14 +103,27 @@ export class SessionKeeper implements Sessions {
     const sentAt = context.clock.now()
     const grant = await driver.openSession(context.sessionTimeoutMs, call)
     const lease = new Lease({ clock: context.clock, granularityMs, sentAt, grant, listeners: this.#registry })
-    if (!call.signal.aborted && lease.holds) return lease
-    this.#endInStore(lease)
-    const { backend } = capabilities
-    if (lease.deadline <= sentAt) {
-      const message = `a session of ${grant.ttlMs} ms is shorter than what the ${backend} backend cannot tell apart`
-      throw new CoordinationError('CONFIG', message, { backend })
+    try {
+      const { backend } = capabilities
+      if (lease.deadline <= sentAt) {
+        const message = `a session of ${grant.ttlMs} ms is shorter than what the ${backend} backend cannot tell apart`
+        throw new CoordinationError('CONFIG', message, { backend })
+      }
+      if ((await this.#isFresh(lease, call)) && !call.signal.aborted && lease.holds) return lease
+      throw new CoordinationError('TIMEOUT', 'the session was over before it was granted', { backend, effect: 'none' })
+    } catch (error) {
+      this.#endInStore(lease)
+      throw error
     }
-    throw new CoordinationError('TIMEOUT', 'the session was over before it was granted', { backend, effect: 'none' })
+  }
+
+  /** If opening has taken a good part of its time it is renewed before anybody relies on it. */
+  async #isFresh(lease: Lease, call: Call): Promise<boolean> {
+    const sentAt = this.#core.context.clock.now()
+    if (sentAt - lease.sentAt < lease.ttlMs * RENEWAL_PART) return true
+    const grant = await this.#core.driver.renewSession(lease.id, call)
+    if (grant !== undefined) lease.renewed(sentAt, grant)
+    return grant !== undefined
   }
 
   #begin(lease: Lease): void {

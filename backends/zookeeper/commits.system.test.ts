@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
-import type { Entry } from '../../spi/index.ts'
 import type { Seat } from '../shared/driver.ts'
-import { call, commitOf, failureOf, reading, write } from '../shared/etcd-v3/opened.fixture.ts'
-import { holder, persistent, removal, Stage } from './stage.fixture.ts'
+import { holder } from '../shared/driver-suite.ts'
+import { call, commitOf, failureOf, reading, write } from '../shared/driver-calls.fixture.ts'
+import { persistent, removal, Stage } from './stage.fixture.ts'
 
 const SEAT: Seat = { kind: 'leader', service: 'controller' }
 
@@ -11,67 +11,6 @@ describe('commits in a real ZooKeeper', function () {
   this.timeout(30_000)
   const stage = new Stage()
   stage.prepare()
-
-  it('write, remove and compare in one step', async () => {
-    const id = await stage.session()
-    const first = await stage.driver.commit(commitOf(id, 1, write('/a', '1'), write('/b', '1')), call())
-    if (!first.committed) throw new Error('refused')
-    const [a, b] = ['/a', '/b'].map((key) => first.versions.get(key))
-    if (a === undefined || b === undefined) throw new Error('no versions')
-    const second = await stage.driver.commit(
-      commitOf(
-        id,
-        2,
-        { key: '/a', expect: a, become: 'absent' },
-        { key: '/b', expect: b, become: 'unchanged' },
-        removal('/c'),
-        write('/d', '2', 'absent'),
-      ),
-      call(),
-    )
-    if (!second.committed) throw new Error('refused')
-    expect([...second.versions.keys()]).to.deep.equal(['/d'])
-    const page = await stage.driver.scan({ from: '/', to: '0', limit: 9, keysOnly: false, at: undefined }, reading())
-    expect(page.entries.map(({ key, text, version }) => [key, text, version])).to.deep.equal([
-      ['/b', '1', b],
-      ['/d', '2', second.versions.get('/d')],
-    ])
-  })
-
-  it('that are refused change nothing and show what stood in the way', async () => {
-    const id = await stage.session()
-    await stage.driver.commit(commitOf(id, 1, write('/a', '1')), call())
-    const outcome = await stage.driver.commit(commitOf(id, 2, write('/a', '2', 'absent'), write('/b', '2')), call())
-    if (outcome.committed) throw new Error('committed')
-    expect(outcome.found.get('/a')?.text).to.equal('1')
-    expect([...outcome.found.keys()]).to.deep.equal(['/a', '/b'])
-    expect(await stage.driver.read('/b', reading())).to.equal(undefined)
-    // the slot goes on behind a refusal
-    expect(
-      await stage.driver.commit(commitOf(id, { number: 3, after: 1 }, write('/a', '3', 'present')), call()),
-    ).to.include({ committed: true })
-  })
-
-  it('are fenced by the present token of the service, and by no other number', async () => {
-    const id = await stage.session()
-    const { token } = await stage.driver.takeSeat(SEAT, holder('a', id), call())
-    let number = 0
-    const fenced = (fence: { service: string; token: bigint }) => {
-      number++
-      // only the first takes place
-      const place = { number, after: Math.min(1, number - 1) }
-      return stage.driver.commit({ ...commitOf(id, place, write('/a', String(number))), fence }, call())
-    }
-    expect(await fenced({ service: 'controller', token })).to.include({ committed: true })
-    for (const wrong of [token - 1n, token + 1n, 0n, -1n, 2n ** 64n]) {
-      expect(await fenced({ service: 'controller', token: wrong })).to.include({ committed: false, token })
-    }
-    for (const wrong of [0n, -1n, token]) {
-      const outcome = await fenced({ service: 'nobody leads it', token: wrong })
-      expect(outcome).to.include({ committed: false, token: undefined })
-    }
-    expect((await stage.driver.read('/a', reading()))?.text).to.equal('1')
-  })
 
   it('with a version that another incarnation of the znode had are refused (ABA)', async () => {
     const id = await stage.session()
@@ -114,26 +53,6 @@ describe('commits in a real ZooKeeper', function () {
     }
     expect(await stage.driver.read('/late', reading())).to.equal(undefined)
     await link.close()
-  })
-
-  it('never take the version of another store for one of theirs', async () => {
-    const id = await stage.session()
-    let number = 0
-    for (const version of ['0', '-1', '', 'a', '1.5', '99999999999999999999']) {
-      number++
-      const change = write('/absent', 'x', version as Entry['version'])
-      expect(await stage.driver.commit(commitOf(id, { number, after: 0 }, change), call())).to.include({
-        committed: false,
-      })
-    }
-  })
-
-  it('are refused for sessions that are over', async () => {
-    const id = await stage.session()
-    await stage.driver.commit(commitOf(id, 1, write('/a', '1')), call())
-    await stage.driver.endSession(id, call())
-    const error = await failureOf(stage.driver.commit(commitOf(id, 2, write('/a', '2')), call()))
-    expect(error).to.include({ code: 'SESSION_LOST', effect: 'none' })
   })
 
   it('that are too large are refused, and the connection goes on', async () => {
@@ -220,17 +139,6 @@ describe('commits in a real ZooKeeper', function () {
     expect(await far.outcomeOf(third, call())).to.equal('never')
     expect((await stage.driver.read('/a', reading()))?.text).to.equal('1')
     await link.close()
-  })
-
-  it('whose session is over cannot be found out about any more', async () => {
-    const id = await stage.session()
-    const commit = commitOf(id, 1, write('/a', '1'))
-    await stage.driver.commit(commit, call())
-    await stage.driver.endSession(id, call())
-    expect(await failureOf(stage.driver.outcomeOf(commit, call()))).to.include({
-      code: 'SESSION_LOST',
-      effect: 'unknown',
-    })
   })
 
   it('leave one mark for each slot, and none when the session is over', async () => {

@@ -1,6 +1,6 @@
 /** The properties by which a client finds its ensemble and shows who it is. */
-import { readFileSync } from 'node:fs'
 import { type ConfigValues, defineConfig, Secret } from '../../spi/index.ts'
+import { propertyOf, tlsFileItems, tlsFileProperties, tlsFilesOf, userOf } from '../shared/credentials-config.ts'
 import type { Endpoint, Tls } from './connection/socket.ts'
 
 const DEFAULT_PORT = 2181
@@ -19,17 +19,7 @@ export const CONFIG = defineConfig({
   },
   'plugin.zookeeper.password': { type: 'password', default: null, doc: 'The password of that user.' },
   'plugin.zookeeper.tls': { type: 'bool', default: 'false', doc: 'Whether the servers want TLS.' },
-  'plugin.zookeeper.tls.ca.file': {
-    type: 'string',
-    default: null,
-    doc: 'PEM file of the authorities that the servers’ certificates are checked against. Default: those of Node.',
-  },
-  'plugin.zookeeper.tls.cert.file': {
-    type: 'string',
-    default: null,
-    doc: 'PEM file of our own certificate, if the servers ask for one.',
-  },
-  'plugin.zookeeper.tls.key.file': { type: 'string', default: null, doc: 'PEM file of the key of that certificate.' },
+  ...tlsFileItems('plugin.zookeeper'),
   'plugin.zookeeper.tick.time.ms': {
     type: 'int',
     default: null,
@@ -52,38 +42,17 @@ export interface ZooKeeperSettings {
 /** @returns the settings, or everything that is wrong. */
 export function settingsOf(config: ZooKeeperConfig): ZooKeeperSettings | { readonly problems: readonly string[] } {
   const problems: string[] = []
-  const read = (name: `plugin.zookeeper.tls.${'ca' | 'cert' | 'key'}.file`): Buffer | undefined => {
-    const path = config[name]
-    if (path === undefined) return undefined
-    try {
-      return readFileSync(path)
-    } catch (error) {
-      problems.push(`${name} cannot be read: ${(error as Error).message}`)
-      return undefined
-    }
-  }
-  const username = config['plugin.zookeeper.username']
-  const password = config['plugin.zookeeper.password']
-  if ((username === undefined) !== (password === undefined)) {
-    problems.push('plugin.zookeeper.username and plugin.zookeeper.password must be given together')
-  }
-  const [ca, cert, key] = [
-    read('plugin.zookeeper.tls.ca.file'),
-    read('plugin.zookeeper.tls.cert.file'),
-    read('plugin.zookeeper.tls.key.file'),
-  ]
-  const [certFile, keyFile] = [config['plugin.zookeeper.tls.cert.file'], config['plugin.zookeeper.tls.key.file']]
-  if ((certFile === undefined) !== (keyFile === undefined)) {
-    problems.push('plugin.zookeeper.tls.cert.file and plugin.zookeeper.tls.key.file must be given together')
-  }
+  const property = propertyOf(config)
+  const user = userOf(property('plugin.zookeeper.username'), property('plugin.zookeeper.password'), problems)
+  const tlsFiles = tlsFileProperties('plugin.zookeeper', config)
+  const files = tlsFilesOf(tlsFiles, problems)
   const secure = config['plugin.zookeeper.tls']
-  if (!secure && [config['plugin.zookeeper.tls.ca.file'], certFile, keyFile].some((file) => file !== undefined)) {
+  if (!secure && Object.values(tlsFiles).some(({ value }) => value !== undefined)) {
     problems.push('plugin.zookeeper.tls must be true for the other properties of TLS to mean anything')
   }
   if (problems.length > 0) return { problems }
   const { endpoints, chroot } = parseConnect(config['plugin.zookeeper.connect'])
-  const digest = username === undefined ? undefined : new Secret(`${username}:${password?.reveal() ?? ''}`)
-  const files = { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) }
+  const digest = user && new Secret(`${user.name}:${user.password.reveal()}`)
   return { endpoints, chroot, tls: secure ? files : undefined, digest, tickMs: config['plugin.zookeeper.tick.time.ms'] }
 }
 

@@ -1,10 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
 import type { Seat } from '../shared/driver.ts'
-import { call, commitOf, failureOf, reading, write } from '../shared/etcd-v3/opened.fixture.ts'
+import { call, commitOf, failureOf, reading, write } from '../shared/driver-calls.fixture.ts'
+import { driverSuite, holder } from '../shared/driver-suite.ts'
 import { adminHooks } from './admin.fixture.ts'
 import { PROMISES, SESSION_TTL_MS, TICK_MS } from './harness.fixture.ts'
-import { holder, persistent, removal, Stage } from './stage.fixture.ts'
+import { persistent, removal, Stage } from './stage.fixture.ts'
 
 const SEAT: Seat = { kind: 'leader', service: 'controller' }
 const NOWHERE = '127.0.0.1:1'
@@ -13,6 +14,8 @@ describe('the driver on a real ZooKeeper', function () {
   this.timeout(30_000)
   const stage = new Stage()
   stage.prepare()
+
+  driverSuite(() => stage)
 
   it('promises what it is to promise', () => {
     expect(stage.driver.capabilities).to.deep.equal(PROMISES)
@@ -28,14 +31,6 @@ describe('the driver on a real ZooKeeper', function () {
       const error = await failureOf(stage.driver.openSession(100_000, call()))
       expect(error).to.include({ code: 'CONFIG' })
       expect(error['message']).to.include('maxSessionTimeout')
-    })
-
-    it('are renewed until they are ended, and may be ended twice', async () => {
-      const id = await stage.session()
-      expect(await stage.driver.renewSession(id, call())).to.include({ id, ttlMs: SESSION_TTL_MS })
-      await stage.driver.endSession(id, call())
-      await stage.driver.endSession(id, call())
-      expect(await stage.driver.renewSession(id, call())).to.equal(undefined)
     })
 
     it('that an administrator has ended are over', async () => {
@@ -78,51 +73,6 @@ describe('the driver on a real ZooKeeper', function () {
   })
 
   describe('seats', () => {
-    it('are held by the first, whom everybody finds there', async () => {
-      const [a, b] = [await stage.session(), await stage.session()]
-      const first = await stage.driver.takeSeat(SEAT, holder('a', a), call())
-      expect(first.nonce).to.equal('a')
-      expect(await stage.driver.takeSeat(SEAT, holder('b', b), call())).to.deep.equal(first)
-      expect(await stage.driver.takeSeat(SEAT, holder('a', a), call())).to.deep.equal(first)
-      expect(await stage.driver.readSeat(SEAT, reading())).to.deep.equal(first)
-    })
-
-    it('are emptied by their own incarnation only, and the next one has a greater token', async () => {
-      const id = await stage.session()
-      const first = await stage.driver.takeSeat(SEAT, holder('a', id), call())
-      await stage.driver.emptySeat(SEAT, first.token + 1n, call())
-      expect(await stage.driver.readSeat(SEAT, reading())).to.deep.equal(first)
-      await stage.driver.emptySeat(SEAT, first.token, call())
-      expect(await stage.driver.readSeat(SEAT, reading())).to.equal(undefined)
-      const second = await stage.driver.takeSeat(SEAT, holder('b', id), call())
-      expect(second.token > first.token).to.equal(true)
-    })
-
-    it('keep token and session when their data change, for their own incarnation only', async () => {
-      const id = await stage.session()
-      const first = await stage.driver.takeSeat(SEAT, holder('a', id), call())
-      const data = new Uint8Array([0, 255])
-      expect(await stage.driver.amendSeat(SEAT, first.token + 1n, data, call())).to.equal(false)
-      expect(await stage.driver.amendSeat(SEAT, first.token, data, call())).to.equal(true)
-      expect(await stage.driver.readSeat(SEAT, reading())).to.deep.equal({ ...first, data })
-      await stage.driver.endSession(id, call())
-      expect(await stage.driver.readSeat(SEAT, reading())).to.equal(undefined)
-    })
-
-    it('of one group are listed under their ids, odd ones too, and no others', async () => {
-      const id = await stage.session()
-      const ids = ['0', 'a/b', '%2F', '../x', '..', '.', '✓ 😀', "'()*", '\u0001', '\ue000']
-      for (const group of ['g', 'g/h', 'g%2Fh']) {
-        for (const member of ids) {
-          const seat = { kind: 'member', group, id: member } as const
-          await stage.driver.takeSeat(seat, holder(member, id, `${group} ${member}`), call())
-        }
-      }
-      const members = await stage.driver.readGroup('g/h', reading())
-      expect([...members.keys()]).to.have.members(ids)
-      expect([...members.values()].map(({ nonce }) => nonce)).to.have.members(ids.map((one) => `g/h ${one}`))
-    })
-
     it('with a record that nobody can read are an error, not an empty seat', async () => {
       await stage.seen((visitor) => visitor.create(stage.layout.leader('controller'), Buffer.from('{}')))
       expect(await failureOf(stage.driver.readSeat(SEAT, reading()))).to.include({ code: 'CORRUPTED' })

@@ -1,20 +1,7 @@
 /** The driver of a ZooKeeper ensemble: what each part of the port is made of, and how they are put together. */
-import type { Capabilities, Entry, FencingToken, PluginContext } from '../../spi/index.ts'
-import type {
-  Call,
-  Commit,
-  CommitOutcome,
-  Follow,
-  FollowSink,
-  Holder,
-  ReadCall,
-  ScanPage,
-  ScanRange,
-  Seat,
-  Seated,
-  SessionGrant,
-  StoreDriver,
-} from '../shared/driver.ts'
+import type { Capabilities, PluginContext } from '../../spi/index.ts'
+import type { Call, StoreDriver } from '../shared/driver.ts'
+import { DriverOfParts } from '../shared/driver-of-parts.ts'
 import { Changes } from './changes.ts'
 import { Commits } from './commits.ts'
 import { type ClientSettings, ZkClient } from './connection/client.ts'
@@ -65,7 +52,7 @@ export async function openZooKeeperDriver(options: ZooKeeperDriverOptions, call:
     const furniture = new Furniture(main, layout, options.digest === undefined ? OPEN : CREATOR_ONLY)
     await furniture.make([], call)
     const minTtlMs = await shortestTtlMs(options, layout.root, call)
-    return new ZooKeeperDriver(options, main, { newest, layout, furniture, minTtlMs })
+    return driverOf(options, main, { newest, layout, furniture, minTtlMs })
   } catch (error) {
     await farewell(main)
     throw error
@@ -97,113 +84,33 @@ interface Parts {
   readonly minTtlMs: number
 }
 
-class ZooKeeperDriver implements StoreDriver {
-  readonly capabilities: Capabilities
-  readonly #main: ZkClient
-  readonly #sessions: Sessions
-  readonly #seats: Seats
-  readonly #values: Values
-  readonly #commits: Commits
-  readonly #watches: Watches
-  readonly #changes: Changes
-
-  constructor(options: ZooKeeperDriverOptions, main: ZkClient, parts: Parts) {
-    const { context, tickMs } = options
-    const { newest, layout, furniture, minTtlMs } = parts
-    this.capabilities = capabilitiesOf(minTtlMs)
-    this.#main = main
-    const reads = new Reads(main, layout.root, newest, context)
-    const sessions = new Sessions({
-      settings: options,
-      root: layout.root,
-      newest,
-      tickMs: tickMs ?? minTtlMs / 2,
-      patienceMs: context.sessionTimeoutMs,
-    })
-    this.#sessions = sessions
-    this.#seats = new Seats({ pace: context, layout, sessions, reads, furniture })
-    this.#values = new Values(layout, reads)
-    this.#commits = new Commits({ pace: context, layout, sessions, values: this.#values, furniture })
-    this.#watches = new Watches(main, context.sessionTimeoutMs)
-    this.#changes = new Changes({
-      context,
-      layout,
-      reads,
-      watches: this.#watches,
-      values: this.#values,
-      seats: this.#seats,
-    })
-  }
-
-  async close(): Promise<void> {
-    const call = { signal: new AbortController().signal, timeoutMs: FAREWELL_MS }
-    await Promise.all([this.#sessions.close(call), farewell(this.#main)])
-    this.#watches.breakAll()
-  }
-
-  openSession(ttlMs: number, call: Call): Promise<SessionGrant> {
-    return this.#sessions.openSession(ttlMs, call)
-  }
-
-  renewSession(id: string, call: Call): Promise<SessionGrant | undefined> {
-    return this.#sessions.renewSession(id, call)
-  }
-
-  endSession(id: string, call: Call): Promise<void> {
-    return this.#sessions.endSession(id, call)
-  }
-
-  takeSeat(seat: Seat, holder: Holder, call: Call): Promise<Seated> {
-    return this.#seats.takeSeat(seat, holder, call)
-  }
-
-  amendSeat(seat: Seat, token: FencingToken, data: Uint8Array, call: Call): Promise<boolean> {
-    return this.#seats.amendSeat(seat, token, data, call)
-  }
-
-  emptySeat(seat: Seat, token: FencingToken, call: Call): Promise<void> {
-    return this.#seats.emptySeat(seat, token, call)
-  }
-
-  readSeat(seat: Seat, call: ReadCall): Promise<Seated | undefined> {
-    return this.#seats.readSeat(seat, call)
-  }
-
-  readGroup(group: string, call: ReadCall): Promise<ReadonlyMap<string, Seated>> {
-    return this.#seats.readGroup(group, call)
-  }
-
-  read(key: string, call: ReadCall): Promise<Entry | undefined> {
-    return this.#values.read(key, call)
-  }
-
-  scan(range: ScanRange, call: ReadCall): Promise<ScanPage> {
-    return this.#values.scan(range, call)
-  }
-
-  commit(commit: Commit, call: Call): Promise<CommitOutcome> {
-    return this.#commits.commit(commit, call)
-  }
-
-  outcomeOf(commit: Commit, call: Call): Promise<CommitOutcome | 'never'> {
-    return this.#commits.outcomeOf(commit, call)
-  }
-
-  followKey(key: string, sink: FollowSink<Entry>): Follow {
-    return this.#changes.followKey(key, sink)
-  }
-
-  followNamespace(namespace: string, sink: FollowSink<Entry>): Follow {
-    return this.#changes.followNamespace(namespace, sink)
-  }
-
-  followLeader(service: string, sink: FollowSink<Seated>): Follow {
-    return this.#changes.followLeader(service, sink)
-  }
-
-  followGroup(group: string, sink: FollowSink<Seated>): Follow {
-    return this.#changes.followGroup(group, sink)
-  }
+function driverOf(options: ZooKeeperDriverOptions, main: ZkClient, parts: Parts): StoreDriver {
+  const { context, tickMs } = options
+  const { newest, layout, furniture, minTtlMs } = parts
+  const reads = new Reads(main, layout.root, newest, context)
+  const sessions = new Sessions({
+    settings: options,
+    root: layout.root,
+    newest,
+    tickMs: tickMs ?? minTtlMs / 2,
+    patienceMs: context.sessionTimeoutMs,
+  })
+  const seats = new Seats({ pace: context, layout, sessions, reads, furniture })
+  const values = new Values(layout, reads)
+  const watches = new Watches(main, context.sessionTimeoutMs)
+  return new DriverOfParts({
+    capabilities: capabilitiesOf(minTtlMs),
+    sessions,
+    seats,
+    values,
+    commits: new Commits({ pace: context, layout, sessions, values, furniture }),
+    changes: new Changes({ context, layout, reads, watches, values, seats }),
+    async close() {
+      const call = { signal: new AbortController().signal, timeoutMs: FAREWELL_MS }
+      await Promise.all([sessions.close(call), farewell(main)])
+      watches.breakAll()
+    },
+  })
 }
 
 function capabilitiesOf(minTtlMs: number): Capabilities {

@@ -2,12 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
 import { openLink } from '../../conformance/kit/proxied-link.ts'
 import type { Entry } from '../../spi/index.ts'
-import type { Seat, Seated } from '../shared/driver.ts'
-import { call, commitOf, reading, recorder, until, write } from '../shared/etcd-v3/opened.fixture.ts'
+import type { Seated } from '../shared/driver.ts'
+import { holder } from '../shared/driver-suite.ts'
+import { call, commitOf, reading, recorder, until, write } from '../shared/driver-calls.fixture.ts'
 import { SESSION_TTL_MS } from './harness.fixture.ts'
-import { holder, removal, Stage } from './stage.fixture.ts'
-
-const SEAT: Seat = { kind: 'leader', service: 'controller' }
+import { removal, Stage } from './stage.fixture.ts'
 
 describe('reads and follows on a real ZooKeeper', function () {
   this.timeout(30_000)
@@ -51,14 +50,6 @@ describe('reads and follows on a real ZooKeeper', function () {
       )
       expect(part.entries.map(({ key }) => key)).to.deep.equal(['/a/b', '/a/b!', '/a/b/c', '/a/b0'])
     })
-
-    it('that may be old do not go back', async () => {
-      const id = await stage.session()
-      for (let number = 1; number <= 20; number++) {
-        await stage.driver.commit(commitOf(id, number, write('/a', String(number))), call())
-        expect((await stage.driver.read('/a', reading(2000, 'sequential')))?.text).to.equal(String(number))
-      }
-    })
   })
 
   describe('follows', () => {
@@ -84,37 +75,6 @@ describe('reads and follows on a real ZooKeeper', function () {
       await stage.driver.commit(commitOf(id, 5, write('/a', '4')), call())
       expect((await stage.driver.read('/a', reading()))?.text).to.equal('4')
       expect(sink.lines.length).to.equal(4)
-    })
-
-    it('of a namespace, a leader and a group tell of theirs only', async () => {
-      const id = await stage.session()
-      const keys = recorder<Entry>(() => 'there')
-      const leader = recorder<Seated>((seated) => seated.id)
-      const members = recorder<Seated>((seated) => seated.nonce)
-      await stage.driver.followNamespace('/a', keys).active
-      await stage.driver.followLeader('controller', leader).active
-      await stage.driver.followGroup('g', members).active
-      await stage.driver.commit(
-        commitOf(id, 1, write('/a', ''), write('/ab', ''), write('/a/b', ''), write('/a0', '')),
-        call(),
-      )
-      const seated = await stage.driver.takeSeat(SEAT, holder('x', id), call())
-      await stage.driver.takeSeat({ kind: 'leader', service: 'controller/2' }, holder('y', id), call())
-      await stage.driver.takeSeat({ kind: 'member', group: 'g', id: 'a/b' }, holder('m', id), call())
-      await stage.driver.takeSeat({ kind: 'member', group: 'g/h', id: 'n' }, holder('n', id), call())
-      await until(
-        () => members.lines.length >= 2 && leader.lines.length >= 2,
-        () => [keys, leader, members],
-      )
-      await stage.driver.emptySeat(SEAT, seated.token, call())
-      await stage.driver.endSession(id, call())
-      await until(
-        () => members.lines.length >= 3 && leader.lines.length >= 3,
-        () => [keys, leader, members],
-      )
-      expect(keys.lines).to.deep.equal(['reset', '/a/b=there'])
-      expect(leader.lines).to.deep.equal(['reset', 'controller=x', 'controller=gone'])
-      expect(members.lines).to.deep.equal(['reset', 'a/b=m', 'a/b=gone'])
     })
 
     it('of the same path share a watch, and go on when another of them ends', async () => {

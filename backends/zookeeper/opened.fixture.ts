@@ -1,7 +1,7 @@
 /** Drivers for tests on a real server. */
 import { type PluginHost, pluginContext, Secret, silentLogger } from '../../spi/index.ts'
 import type { StoreDriver } from '../shared/driver.ts'
-import { call } from '../shared/etcd-v3/opened.fixture.ts'
+import { call, OpenDrivers } from '../shared/driver-calls.fixture.ts'
 import { openZooKeeperDriver } from './driver.ts'
 import { SESSION_TTL_MS } from './harness.fixture.ts'
 import type { Tls } from './connection/socket.ts'
@@ -14,10 +14,7 @@ export interface OpenOptions {
   readonly tls?: Tls
 }
 
-/** Opened drivers are closed by {@link Drivers.close}. */
-export class Drivers {
-  readonly #opened: StoreDriver[] = []
-
+export class Drivers extends OpenDrivers {
   async open(addresses: readonly string[], { host, digest, chroot = '', tls }: OpenOptions = {}): Promise<StoreDriver> {
     const context = pluginContext({
       sessionTimeoutMs: SESSION_TTL_MS,
@@ -31,12 +28,6 @@ export class Drivers {
       return { host, port: Number(port) }
     })
     const options = { endpoints, tls, digest: digest === undefined ? undefined : new Secret(digest), chroot, context }
-    const driver = await openZooKeeperDriver({ ...options, tickMs: undefined }, call(5000))
-    this.#opened.push(driver)
-    return driver
-  }
-
-  async close(): Promise<void> {
-    await Promise.all(this.#opened.splice(0).map((driver) => driver.close()))
+    return this.keep(openZooKeeperDriver({ ...options, tickMs: undefined }, call(5000)))
   }
 }

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { expect } from 'chai'
 import { systemClock } from '../../spi/index.ts'
-import { call, failureOf, reading } from '../shared/etcd-v3/opened.fixture.ts'
+import { call, failureOf, reading } from '../shared/driver-calls.fixture.ts'
 import { deferred } from '../shared/deferred.ts'
 import type { Answer } from './connection/client.ts'
 import { OP } from './protocol/codes.ts'

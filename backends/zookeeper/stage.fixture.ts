@@ -5,8 +5,8 @@ import type { Link } from '../../conformance/kit/link.ts'
 import { isCoordinationError } from '../../spi/index.ts'
 import { provideOrSkip, type TestServer } from '../../test-servers/server.ts'
 import { ensureZooKeeper, startZooKeeper, type ZooKeeperEnsemble } from '../../test-servers/zookeeper.ts'
-import type { Holder, KeyChange, StoreDriver } from '../shared/driver.ts'
-import { bytes, call } from '../shared/etcd-v3/opened.fixture.ts'
+import type { KeyChange, StoreDriver } from '../shared/driver.ts'
+import { call } from '../shared/driver-calls.fixture.ts'
 import { visit, type Visitor } from './foreign-client.fixture.ts'
 import { SESSION_TTL_MS, TICK_MS } from './harness.fixture.ts'
 import { Layout } from './layout.ts'
@@ -55,6 +55,10 @@ export class Stage {
     after(() => this.#ensemble?.stop())
   }
 
+  another(): Promise<StoreDriver> {
+    return this.open()
+  }
+
   /** Another driver of the same cluster. */
   open(...endpoints: readonly string[]): Promise<StoreDriver> {
     return this.drivers.open(endpoints.length > 0 ? endpoints : [this.server.endpoint], {
@@ -76,10 +80,6 @@ export class Stage {
   seen<T>(work: (visitor: Visitor) => Promise<T>): Promise<T> {
     return visit(this.server.endpoint, work)
   }
-}
-
-export function holder(id: string, session: string, nonce = id): Holder {
-  return { id, session, nonce, data: bytes('d') }
 }
 
 export function removal(key: string): KeyChange {

@@ -4,10 +4,11 @@
  * when no event has come meanwhile but for what was read, the whole is as it was at that moment, and is told. A new
  * connection begins with everything again.
  */
-import { CoordinationError, isCoordinationError, type PluginContext } from '../../spi/index.ts'
+import { CoordinationError, type PluginContext } from '../../spi/index.ts'
 import { backoffMs, sleep } from '../../spi/helpers/backoff.ts'
 import { type Deferred, deferred } from '../shared/deferred.ts'
 import type { Call, Follow, FollowSink } from '../shared/driver.ts'
+import { endsFollow, reportBreak } from '../shared/follow-failures.ts'
 import type { Reads } from './reads.ts'
 import type { Watches } from './watches.ts'
 
@@ -41,9 +42,6 @@ export interface WatchedContext {
 export function followByWatch<T>(given: WatchedContext, source: WatchedSource<T>, sink: FollowSink<T>): Follow {
   return new WatchedFollow(given, source, sink)
 }
-
-/** No waiting and no other server will change these answers. CLOSED: the driver was closed under the follow. */
-const FINAL: ReadonlySet<string> = new Set(['AUTHENTICATION', 'AUTHORIZATION', 'UNSUPPORTED', 'CLOSED'])
 
 class WatchedFollow<T> implements Follow {
   readonly #given: WatchedContext
@@ -96,13 +94,13 @@ class WatchedFollow<T> implements Follow {
       } catch (error) {
         // closing is no failure, whatever it makes of what was under way
         if (this.#closing.signal.aborted) return
-        if (isCoordinationError(error) && FINAL.has(error.code)) {
+        if (endsFollow(error)) {
           this.#fail(error)
           return
         }
-        this.#report(error)
+        const { clock, random, logger } = this.#given.context
+        reportBreak(logger, this.#source.what, error, this.#failures)
         this.#failures++
-        const { clock, random } = this.#given.context
         await sleep(clock, backoffMs(this.#failures, random), signal).catch(() => undefined)
       }
     }
@@ -169,14 +167,6 @@ class WatchedFollow<T> implements Follow {
       await this.#news.promise
     }
     return !isBroken()
-  }
-
-  #report(cause: unknown): void {
-    const why = cause instanceof Error ? cause.message : String(cause)
-    const message = `following ${this.#source.what} broke off: ${why}`
-    // a store that is away for an hour is one line, not fourteen thousand
-    if (this.#failures > 0) this.#given.context.logger.debug(message, { cause })
-    else this.#given.context.logger.warn(message, { cause })
   }
 
   #fail(error: Error): void {

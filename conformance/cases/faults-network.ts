@@ -124,7 +124,9 @@ async function allExpired(given: Given): Promise<void> {
   const clients = await parties(given, count)
   const [observer] = clients
   const names = clients.map(({ name }) => name)
-  const all = await Promise.all(clients.map((client) => takeSeats(client, client.name)))
+  // all at once is much for some stores; how they come back is what counts here
+  const patient = { timeoutMs: recovery(given) }
+  const all = await Promise.all(clients.map((client) => takeSeats(client, client.name, patient)))
   const before = await observer.group().members()
   const leaderBefore = await given.until('somebody leads', async () => observer.election().leader())
   expect([...before.keys()].sort(), 'the members before').to.deep.equal([...names].sort())

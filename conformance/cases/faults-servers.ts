@@ -292,9 +292,11 @@ async function startedFirst(given: Given): Promise<void> {
   const file = await given.serverProperties(await given.link())
   const starts = []
   for (const server of servers) starts.push(await kill(given, server))
-  const starting = startPatiently(given, file)
+  let serversSince = Infinity
+  const starting = startPatiently(given, file, () => serversSince + recovery(given))
   await sleep(given.T / 2)
   for (const start of starts) await start()
+  serversSince = given.now()
   const { locator, failures } = await starting
   given.after(() => locator.shutdown())
   given.history.note({ 'starts that failed before the servers were there': failures })
@@ -308,14 +310,14 @@ async function startedFirst(given: Given): Promise<void> {
 async function startPatiently(
   given: Given,
   file: string,
+  end: () => number,
 ): Promise<{ readonly locator: PluginLocator; readonly failures: number }> {
-  const end = given.now() + given.T / 2 + recovery(given)
   for (let failures = 0; ; failures++) {
     const starting = loadPlugin(file, { logger: keepLog().logger }, { timeoutMs: 2 * given.T })
     const outcome = await settled(starting)
     if (outcome.is === 'resolved') return { locator: outcome.value, failures }
     expectUnreachable(outcome.error, 'a start before the servers are there')
-    if (given.now() > end)
+    if (given.now() > end())
       throw new Error(`no start has succeeded with the servers there; the last one ${describe(outcome)}`)
     await sleep(50)
   }

@@ -1,7 +1,7 @@
 /** Steps of the cases on faults: servers that go and come back, and clients that find their way back. */
 import { expect } from 'chai'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isCoordinationError } from '../../spi/index.ts'
+import { isCoordinationError, type OpOptions } from '../../spi/index.ts'
 import type { ServerHook } from '../harness.ts'
 import type { Given } from '../kit/case.ts'
 import type { Party } from '../kit/party.ts'
@@ -75,7 +75,7 @@ export interface Watched {
 }
 
 /** A member and candidate of the given name, with all that it is told. */
-export async function takeSeats(party: Party, name: string): Promise<Watched> {
+export async function takeSeats(party: Party, name: string, options?: OpOptions): Promise<Watched> {
   const told: string[] = []
   await party.group().addListener({
     onGroupChange: () => undefined,
@@ -91,8 +91,8 @@ export async function takeSeats(party: Party, name: string): Promise<Watched> {
     onLost: () => void told.push('lost'),
     onReestablished: () => void told.push('reestablished'),
   })
-  await party.group().join(name, name)
-  await party.election().nominate(name)
+  await party.group().join(name, name, options)
+  await party.election().nominate(name, options)
   return { party, told }
 }
 

@@ -119,7 +119,7 @@ export class AgentProcess {
   async end(withinMs: number): Promise<number | undefined> {
     if (!this.#isOrdered) {
       this.#isOrdered = true
-      const ordered = this.request({ is: 'end' })
+      const ordered = this.request({ is: 'end', withinMs })
       // the reply may be lost with the channel; what counts is the exit
       ordered.catch(() => undefined)
     }

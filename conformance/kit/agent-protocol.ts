@@ -23,7 +23,8 @@ export type Order =
   | { readonly is: 'run'; readonly routine: string; readonly args: unknown }
   | { readonly is: 'busy'; readonly ms: number }
   /** Shut down, and let the process end by itself. */
-  | { readonly is: 'end' }
+  /** Milliseconds; after most of them it says what keeps it. */
+  | { readonly is: 'end'; readonly withinMs: number }
 
 /** To the agent. */
 export interface Request {

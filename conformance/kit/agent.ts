@@ -38,6 +38,9 @@ interface Running {
   readonly handles: Map<string, Leadership>
 }
 
+/** Of the time that its end may take, what passes before an agent says what keeps it. */
+const PATIENCE = 0.8
+
 const events: RemoteEvent[] = []
 let running: Running | undefined
 let isEnding = false
@@ -88,8 +91,7 @@ async function obey(order: Order): Promise<unknown> {
   }
   if (order.is === 'end') {
     isEnding = true
-    await running?.locator.shutdown()
-    return undefined
+    return end(running?.locator, order.withinMs)
   }
   if (running === undefined) throw new Error('the agent has no plugin yet')
   if (order.is === 'call') return call(running, order.target, order.method, order.args)
@@ -111,6 +113,17 @@ async function start(order: Start): Promise<string> {
   }
   running = { locator, start: order, world, listeners: new Map(), handles: new Map() }
   return locator.session.id
+}
+
+async function end(locator: PluginLocator | undefined, withinMs: number): Promise<void> {
+  let state = 'shutting down'
+  // for whoever sees that this process does not end
+  const tellWhatIsLeft = () => {
+    console.error(`${state}, with ${process.getActiveResourcesInfo().join(', ')}`)
+  }
+  setTimeout(tellWhatIsLeft, withinMs * PATIENCE).unref()
+  await locator?.shutdown()
+  state = 'shut down'
 }
 
 function busy(ms: number): void {

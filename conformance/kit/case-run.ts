@@ -71,7 +71,8 @@ async function outcomeOf(planned: PlannedCase, setup: CaseSetup, strays: readonl
     errors.push(new Error(`meanwhile this process stood still for up to ${stalledMs} ms: is the machine too busy?`))
   }
   const failure = errors.length === 0 ? undefined : failureOf(planned, setup, workplace, errors)
-  return afterRunning(planned, failure, Math.round(machineNow() - start))
+  const { measured } = workplace
+  return afterRunning(planned, { failure, durationMs: Math.round(machineNow() - start), measured })
 }
 
 function limitOf({ case: { extraTtls = 0 } }: PlannedCase, { harness, scale, caseLimitMs }: CaseSetup): number {

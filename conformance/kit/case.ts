@@ -61,6 +61,8 @@ export interface Given {
   serverProperties(link: Link, options?: PartyOptions): Promise<string>
   /** Saved as JSONL if the case fails. */
   readonly history: History
+  /** A figure for the report, milliseconds: how long it took here and now, nothing that a backend has promised. */
+  measured(what: string, ms: number): void
 
   /**
    * Asks again and again until `condition` gives something else than false, undefined or a rejection with an assertion

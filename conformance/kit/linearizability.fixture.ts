@@ -4,6 +4,7 @@
  */
 import type { Operation } from './history.ts'
 import type { Register, RegisterInput, RegisterOp } from './linearizability-register.ts'
+import { uniform } from './seeded.ts'
 
 export type Fault =
   | 'stale-read'
@@ -22,17 +23,6 @@ export interface Simulation {
   readonly operations?: number
   /** Chance that a reply is lost: the operation is open, whether it was applied or not. */
   readonly lossy?: number
-}
-
-/** A small generator of numbers in [0, 1): mulberry32. */
-export function chance(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
 }
 
 interface Store {
@@ -54,7 +44,7 @@ interface Call {
 
 /** The history of clients that each do one operation after another on one key. */
 export function simulate({ seed, fault, clients = 4, operations = 60, lossy = 0 }: Simulation): Operation[] {
-  const random = chance(seed)
+  const random = uniform(seed)
   const store = makeStore(fault)
   const agenda: { readonly at: number; run(at: number): void }[] = []
   const history: Operation[] = []

@@ -13,6 +13,8 @@ export interface CaseOutcome {
   readonly reason?: string
   readonly failure?: Failure
   readonly durationMs: number
+  /** What the case has measured, milliseconds. */
+  readonly measuredMs?: Readonly<Record<string, number>>
   /** What was tried is that the backend refuses what it does not promise. */
   readonly isRefusal?: true
 }
@@ -32,10 +34,17 @@ export function withoutRunning({ id, title, reason, fault }: PlannedCase): CaseO
   return { id, title, state: 'not-run', reason: reason ?? 'no reason given', durationMs: 0 }
 }
 
+export interface Ran {
+  readonly failure: Failure | undefined
+  readonly durationMs: number
+  readonly measured: ReadonlyMap<string, number>
+}
+
 /** The outcome of a case that was run, by what the harness expects of it. */
-export function afterRunning(planned: PlannedCase, failure: Failure | undefined, durationMs: number): CaseOutcome {
+export function afterRunning(planned: PlannedCase, { failure, durationMs, measured }: Ran): CaseOutcome {
   const { id, title, expectedFailure: reason, isRefusal } = planned
-  const about = { id, title, durationMs, ...(isRefusal && { isRefusal }) }
+  const measuredMs = measured.size > 0 && { measuredMs: Object.fromEntries(measured) }
+  const about = { id, title, durationMs, ...measuredMs, ...(isRefusal && { isRefusal }) }
   if (reason === undefined) {
     return failure === undefined ? { ...about, state: 'passed' } : { ...about, state: 'failed', failure }
   }

@@ -71,7 +71,8 @@ export function remoteParty(setup: RemoteSetup): StartedRemote {
     },
     async end() {
       const code = await waits.track(`${name}: the end of its process`, agent.end(endLimitMs))
-      if (code === undefined) throw new Error(`${name}: the process has not ended by itself ${endLimitMs} ms later`)
+      if (code === undefined)
+        throw new Error(`${name}: the process has not ended by itself ${endLimitMs} ms later${saidBy(agent)}`)
       return code
     },
     close: (limitMs) => closeAgent(name, agent, limitMs),
@@ -87,9 +88,13 @@ async function closeAgent(name: string, agent: AgentProcess, limitMs: number): P
   const code = await agent.end(limitMs)
   if (code === undefined) {
     await agent.kill()
-    return [`${name}: its process has not ended by itself ${limitMs} ms after it was told to shut down`]
+    return [`${name}: its process has not ended by itself ${limitMs} ms after it was told to shut down${saidBy(agent)}`]
   }
-  return code === 0 ? [] : [`${name}: its process ended with ${code}${agent.output === '' ? '' : `: ${agent.output}`}`]
+  return code === 0 ? [] : [`${name}: its process ended with ${code}${saidBy(agent)}`]
+}
+
+function saidBy({ output }: AgentProcess): string {
+  return output === '' ? '' : `: ${output.trimEnd()}`
 }
 
 function nextEvent(

@@ -106,6 +106,12 @@ describe('the runner', () => {
     for (const pid of pids) expect(() => process.kill(pid, 0), `process ${pid}`).to.throw('ESRCH')
   })
 
+  it('reports what a case has measured', async () => {
+    const { state, measuredMs } = await outcomeOf(async ({ measured }) => measured('the wait', 1.6))
+    expect(state).to.equal('passed')
+    expect(measuredMs).to.deep.equal({ 'the wait': 2 })
+  })
+
   it('fails a case that throws, and keeps what happened', async () => {
     const { state, failure } = await outcomeOf(async ({ history, party, process: startProcess }) => {
       const { storage } = await party('A')
@@ -162,9 +168,11 @@ describe('the runner', () => {
         await given.process('A', { properties: { 'fake.shutdown': 'hang' } })
       },
       {},
-      { closeLimitMs: 100 },
+      { closeLimitMs: 1_000 },
     )
-    expect(hang.failure?.message).to.include('A: its process has not ended by itself 100 ms after')
+    expect(hang.failure?.message).to.match(
+      /A: its process has not ended by itself 1000 ms after .*: shutting down, with /,
+    )
   })
 
   it('blames errors that nobody caught on the cases that were running, and survives', async () => {

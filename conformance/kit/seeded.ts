@@ -1,9 +1,14 @@
 /** Chance that can be repeated: the same numbers for the same text. */
 import { randomBytes } from 'node:crypto'
 
-/** Uniform in [0, 1), as `Math.random`. (mulberry32, its state a hash of the text; not for secrets.) */
+/** Uniform in [0, 1), as `Math.random`; not for secrets. */
 export function seeded(text: string): () => number {
-  let state = hashOf(text)
+  return uniform(hashOf(text))
+}
+
+/** The same for the same 32 bits: mulberry32. */
+export function uniform(seed: number): () => number {
+  let state = seed
   return () => {
     state = (state + 0x6d2b79f5) | 0
     let mixed = Math.imul(state ^ (state >>> 15), state | 1)

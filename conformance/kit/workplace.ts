@@ -44,6 +44,7 @@ export class Workplace {
   readonly given: Given
   readonly waits: Waits
   readonly history: RecordedHistory
+  readonly measured = new Map<string, number>()
   readonly #setup: WorkplaceSetup
   readonly #locals: StartedLocal[] = []
   readonly #remotes: StartedRemote[] = []
@@ -77,6 +78,7 @@ export class Workplace {
       properties: (link) => harness.properties(link.endpoints),
       serverProperties: (link, options) => this.#serverProperties(link, options),
       history: this.history,
+      measured: (what, ms) => void this.measured.set(what, Math.round(ms)),
       until: (what, condition, withinMs) => this.waits.until(what, condition, withinMs),
       always: (what, condition, forMs) => this.waits.always(what, condition, forMs),
       after: (task) => this.#afterwards.push(task),

@@ -32,7 +32,7 @@ export async function startHarness(): Promise<BackendHarness & AsyncDisposable> 
     expiryLagMs: 1000,
     hooks: {
       async expireSession(session) {
-        for (const cluster of await readdir(directory)) {
+        for (const cluster of await clustersIn(directory)) {
           await onLog(join(directory, cluster), async (log) => {
             if (log.state.sessions.has(session)) await append(log, { does: 'end', session })
           })
@@ -42,7 +42,7 @@ export async function startHarness(): Promise<BackendHarness & AsyncDisposable> 
       removeMember: (clusterId, group, id) =>
         empty(join(directory, folderOf(clusterId)), { kind: 'member', group, id }),
       async compact() {
-        for (const cluster of await readdir(directory)) {
+        for (const cluster of await clustersIn(directory)) {
           await onLog(join(directory, cluster), async (log) => {
             if (log.state.sessions.size === 0) return
             // the first leaves the segment for those who are a little late
@@ -53,7 +53,7 @@ export async function startHarness(): Promise<BackendHarness & AsyncDisposable> 
       },
       async usage() {
         let sessions = 0
-        for (const cluster of await readdir(directory)) {
+        for (const cluster of await clustersIn(directory)) {
           await onLog(join(directory, cluster), async ({ state }) => {
             sessions += state.sessions.size
           })
@@ -64,6 +64,11 @@ export async function startHarness(): Promise<BackendHarness & AsyncDisposable> 
     notRun: NOT_RUN,
     [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }),
   }
+}
+
+/** Without those that are just being made. */
+async function clustersIn(directory: string): Promise<readonly string[]> {
+  return (await readdir(directory)).filter((name) => name.startsWith(folderOf('')))
 }
 
 const NOT_RUN = Object.fromEntries([

@@ -3,7 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startKeta } from 'keta'
+import { startCassandra } from '../../test-servers/cassandra.ts'
 import { startEtcd } from '../../test-servers/etcd.ts'
+import { startZooKeeper } from '../../test-servers/zookeeper.ts'
 
 export interface StartedStore {
   /** For people. */
@@ -17,10 +19,9 @@ export interface StartedStore {
 
 export const BACKENDS: Readonly<Record<string, () => Promise<StartedStore>>> = {
   keta: startKetaHere,
-  async etcd() {
-    const { endpoint, stop } = await startedEtcd()
-    return { name: `etcd, ${endpoint}`, locator: 'etcd', properties: { 'plugin.etcd.endpoints': endpoint }, stop }
-  },
+  etcd: startRealEtcd,
+  cassandra: startRealCassandra,
+  zookeeper: startRealZooKeeper,
 }
 
 /** In this process: there is nothing to be installed. */
@@ -39,7 +40,37 @@ async function startKetaHere(): Promise<StartedStore> {
   }
 }
 
-async function startedEtcd() {
+async function startRealEtcd(): Promise<StartedStore> {
   const server = await startEtcd()
-  return { endpoint: server.endpoint, stop: () => server.stop() }
+  return {
+    name: `etcd, ${server.endpoint}`,
+    locator: 'etcd',
+    properties: { 'plugin.etcd.endpoints': server.endpoint },
+    stop: () => server.stop(),
+  }
+}
+
+async function startRealCassandra(): Promise<StartedStore> {
+  const cluster = await startCassandra()
+  const endpoint = cluster.nodes[0]?.endpoint ?? ''
+  return {
+    name: `Cassandra, ${endpoint}`,
+    locator: 'cassandra',
+    properties: {
+      'plugin.cassandra.contact.points': endpoint,
+      'plugin.cassandra.port': endpoint.split(':')[1] ?? '',
+      'plugin.cassandra.replication': '1',
+    },
+    stop: () => cluster.stop(),
+  }
+}
+
+async function startRealZooKeeper(): Promise<StartedStore> {
+  const ensemble = await startZooKeeper()
+  return {
+    name: `ZooKeeper, ${ensemble.connectString}`,
+    locator: 'zookeeper',
+    properties: { 'plugin.zookeeper.connect': ensemble.connectString },
+    stop: () => ensemble.stop(),
+  }
 }

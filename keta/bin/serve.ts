@@ -6,9 +6,7 @@ import { type RunningKeta, startNode } from '../main.ts'
 import { createLogger, type Logger } from '../observe/logger.ts'
 import { createProgress, type Progress } from '../observe/progress.ts'
 import { adviceFor } from './explain.ts'
-
-const OK = 0
-const FAILED = 1
+import { FAILED, OK } from './outcome.ts'
 
 /** How much longer than the grace a stop may take before the process ends without it. */
 const STOP_MARGIN_MS = 10_000

@@ -13,7 +13,7 @@ export type PeerRequest =
       /** "etcdserverpb.KV/Put" */
       readonly method: string
       readonly body: Uint8Array
-      /** Request metadata that the handler may need: the client's token. Lower-case names. */
+      /** Who asks, as the forwarding node has found out. Lower-case names. */
       readonly metadata: ReadonlyMap<string, string>
     }
   /** Up to where must a node have applied the log so that its state holds everything acknowledged before the asking? */
@@ -69,8 +69,9 @@ export interface Peers {
    * A link to the node that is reached by one of `urls`. It connects by itself, again and again.
    * @param onGone called when the other process is most likely dead: its connection ended and a new one was refused.
    *   At most once for each connection that was established.
+   * @param memberId whose node that is, for who counts.
    */
-  connect(urls: readonly string[], onGone: () => void): PeerLink
+  connect(urls: readonly string[], onGone: () => void, memberId?: bigint): PeerLink
 }
 
 /** The answering side. */

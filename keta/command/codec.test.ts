@@ -2,7 +2,9 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { MalformedMessage } from '../bytes/proto-reader.ts'
-import { decodeCommand, encodeCommand } from './codec.ts'
+import { authChange } from './auth.arbitraries.ts'
+import { SERVER } from './author.ts'
+import { decodeAuthored, decodeCommand, encodeCommand } from './codec.ts'
 import type { Command } from './command.ts'
 import { compactOperation, deleteOperation, putOperation, txnOperation } from './operations.arbitraries.ts'
 import { RecordError } from './record-error.ts'
@@ -24,6 +26,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     memberId: uint64,
     alarm: fc.integer({ min: 0, max: 9 }),
   }),
+  authChange.map((change) => ({ kind: 'auth' as const, change })),
 )
 
 describe('a command payload', () => {
@@ -50,14 +53,32 @@ describe('a command payload', () => {
     )
   })
 
+  it('carries its author before it, if there is one', () => {
+    const author = fc.record({ user: fc.string({ unit: 'binary' }), authRevision: fc.maxSafeInteger() })
+    fc.assert(
+      fc.property(command, fc.oneof(author, fc.constant(SERVER), fc.constant(undefined)), (original, by) => {
+        const decoded = decodeAuthored(encodeCommand(original, undefined, by))
+        expect(decoded.author).to.deep.equal(by)
+        expect(decoded.author === SERVER).to.equal(by === SERVER)
+        expect(encodeCommand(decoded.command)).to.deep.equal(encodeCommand(original))
+      }),
+    )
+  })
+
+  it('with an author is of a kind that an older node does not know, and stops at', () => {
+    const put = encodeCommand({ kind: 'compact', revision: 1, physical: false }, undefined, SERVER)
+    expect([...put]).to.deep.equal([0x0a, 2, 0x18, 1, 4, 8, 1])
+  })
+
   it('numbers the kinds as the log format fixes them', () => {
     const kinds = ['put', 'deleteRange', 'txn', 'compact', 'leaseGrant', 'leaseRevoke']
     kinds.forEach((kind, index) => expect(decodeCommand(Uint8Array.of(index + 1)).kind).to.equal(kind))
     expect(decodeCommand(Uint8Array.of(7, 8, 1)).kind).to.equal('alarm')
+    expect(decodeCommand(Uint8Array.of(8, 8, 1)).kind).to.equal('auth')
   })
 
   it('of a kind that is not known is refused, not skipped', () => {
-    for (const kind of [0, 8, 255]) {
+    for (const kind of [0, 9, 255]) {
       const decode = () => decodeCommand(Uint8Array.of(kind))
       expect(decode).to.throw(RecordError).with.property('code', 'UNSUPPORTED_RECORD')
     }
@@ -67,6 +88,8 @@ describe('a command payload', () => {
     ['nothing', []],
     ['a put cut short', [1, 0x0a, 5]],
     ['an alarm that only asks', [7]],
+    ['an auth change of another version', [8, 8, 99]],
+    ['an auth change with an unknown field', [8, 8, 1, 0x50, 1]],
   ]
   for (const [what, bytes] of garbled) {
     it(`that is ${what} is refused as garbled`, () => {

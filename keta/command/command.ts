@@ -4,6 +4,7 @@
  * choice by the server (lease ids, expiry decisions) was decided before it was appended.
  */
 import type { Version } from '../mvcc/kv.ts'
+import type { AuthCommand } from './auth-command.ts'
 import type { CompactOperation, DeleteRangeOperation, PutOperation, TxnOperation } from './operations.ts'
 
 export const ALARM_NONE = 0
@@ -38,6 +39,7 @@ export type Command =
   | LeaseGrantCommand
   | LeaseRevokeCommand
   | AlarmCommand
+  | AuthCommand
 
 export interface RangeResponse {
   readonly kind: 'range'
@@ -90,6 +92,12 @@ export interface AlarmResponse {
   readonly alarms: readonly ActiveAlarm[]
 }
 
+export interface AuthResponse {
+  readonly kind: 'auth'
+  /** Of the record: it makes a simple token unique, and says how much a node must have applied to know it. */
+  readonly offset: number
+}
+
 export interface ActiveAlarm {
   readonly memberId: bigint
   readonly alarm: number
@@ -101,6 +109,7 @@ export type CommandResponse =
   | LeaseGrantResponse
   | LeaseRevokeResponse
   | AlarmResponse
+  | AuthResponse
 
 /** The answer type that belongs to each command kind. */
 export type ResponseOf<C extends Command> = Extract<CommandResponse, { readonly kind: C['kind'] }>

@@ -33,6 +33,37 @@ export type FailureCode =
   | 'BAD_TRANSFEREE'
   | 'STOPPED'
   | 'UNKNOWN_ALARM_ACTION'
+  | 'ROOT_USER_MISSING'
+  | 'ROOT_ROLE_MISSING'
+  | 'USER_EXISTS'
+  | 'USER_EMPTY'
+  | 'USER_NOT_FOUND'
+  | 'ROLE_EXISTS'
+  | 'ROLE_NOT_FOUND'
+  | 'ROLE_EMPTY'
+  | 'ROLE_NOT_GRANTED'
+  | 'PERMISSION_NOT_GIVEN'
+  | 'PERMISSION_NOT_GRANTED'
+  | 'INVALID_AUTH_MANAGEMENT'
+  | 'AUTH_FAILED'
+  | 'AUTH_NOT_ENABLED'
+  /** A password was given for a user who has none, or none that can be one. */
+  | 'NO_PASSWORD_USER'
+  | 'PASSWORD_TOO_LONG'
+  | 'INVALID_AUTH_TOKEN'
+  | 'AUTH_OLD_REVISION'
+  /** Tokens can be checked here, but not signed. */
+  | 'TOKEN_VERIFY_ONLY'
+  | 'PERMISSION_DENIED'
+  | 'BAD_MEMBER_URLS'
+  | 'MEMBER_URLS_EXIST'
+  | 'MEMBER_NOT_FOUND'
+  /** The cluster would be left without members. */
+  | 'TOO_FEW_MEMBERS'
+  | 'NOT_A_LEARNER'
+  | 'BAD_DOWNGRADE_VERSION'
+  | 'BAD_DOWNGRADE_TARGET'
+  | 'UNKNOWN_DOWNGRADE_ACTION'
 
 /** A refusal as an exception, for the layers above the state machine. */
 export class RequestFailure extends Error {

@@ -5,10 +5,11 @@ import type { Config } from './options.ts'
 export interface BoundAddress {
   readonly host: string
   readonly port: number
+  readonly secure?: boolean
 }
 
 export function listeningUrls(bound: readonly BoundAddress[]): readonly string[] {
-  return bound.map(({ host, port }) => clientUrl('http', host, port).href)
+  return bound.map(({ host, port, secure }) => clientUrl(schemeOf(secure), host, port).href)
 }
 
 /** What clients are told: what was configured, or the bound addresses with a host that others can reach. */
@@ -19,5 +20,9 @@ export function advertisedUrls(
 ): readonly string[] {
   if (advertiseClientUrls.length > 0) return advertiseClientUrls.map(({ href }) => href)
   const hostOf = (host: string): string => hostName || (isUnspecified(host) ? machineName : host)
-  return [...new Set(bound.map(({ host, port }) => clientUrl('http', hostOf(host), port).href))]
+  return [...new Set(bound.map(({ host, port, secure }) => clientUrl(schemeOf(secure), hostOf(host), port).href))]
+}
+
+function schemeOf(secure: boolean | undefined): 'http' | 'https' {
+  return secure === true ? 'https' : 'http'
 }

@@ -22,20 +22,6 @@ export function parseUrls(list: string): readonly ClientUrl[] {
   return urls
 }
 
-/**
- * As `parseUrls`, for addresses to bind: TLS is not part of this version, and plain text is never served in its place.
- */
-export function parseListenUrls(list: string): readonly ClientUrl[] {
-  const urls = parseUrls(list)
-  const secure = urls.find((url) => url.scheme === 'https')
-  if (secure !== undefined) {
-    throw new InvalidValue(
-      `${secure.href}: TLS is not part of this version; use http:// behind a proxy that terminates TLS`,
-    )
-  }
-  return urls
-}
-
 /** The URL of an address; IPv6 literals get their brackets. */
 export function clientUrl(scheme: 'http' | 'https', host: string, port: number): ClientUrl {
   return { scheme, host, port, href: `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}` }

@@ -68,6 +68,7 @@ export function readCommandLine(words: readonly string[]): CommandLine {
 function takesValue(name: string, next: string | undefined): boolean {
   const foreign = findForeign(name)
   if (foreign !== undefined) return foreign.boolean !== true
+  if (allOptions().some(([, { flag, isSwitch }]) => flag === name && isSwitch === true)) return false
   const flags = allOptions().flatMap(([, { flag, flagAliases = [] }]) => [flag, ...flagAliases])
   return [...flags, ...CONFIG_FILE_FLAGS].includes(name) || (next !== undefined && !next.startsWith('-'))
 }

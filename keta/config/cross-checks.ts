@@ -2,32 +2,15 @@
 import { isLoopback } from './client-urls.ts'
 import { matchingServers } from './kafka.ts'
 import { bootstrapServersKind } from './kafka-values.ts'
+import type { Section } from './option.ts'
 import { allOptions, type Config, type OptionKey } from './options.ts'
+import { type Finding, ofKafka, problem, type Rule, rule, warning, type Wording } from './rule.ts'
+import { TLS_RULES } from './tls-rules.ts'
 import { durationText } from './values.ts'
-
-/** How an option is spoken of to whoever wrote the configuration. */
-export interface Wording {
-  /** Where its value stands, and its name, as the beginning of a line; only the name if it is the default. */
-  readonly at: (key: OptionKey) => string
-  /** The same within a sentence. */
-  readonly name: (key: OptionKey) => string
-  /** Whether its value was set, to another one than the default. */
-  readonly isAltered: (key: OptionKey) => boolean
-}
 
 export interface Findings {
   readonly problems: readonly string[]
   readonly warnings: readonly string[]
-}
-
-interface Finding {
-  readonly isProblem: boolean
-  readonly text: string
-}
-
-interface Rule {
-  readonly needs: readonly OptionKey[]
-  readonly check: (config: Config, wording: Wording) => readonly Finding[]
 }
 
 /** @param values of the options that have one; a rule about an option without is left out. */
@@ -106,10 +89,17 @@ const RULES: readonly Rule[] = [
     ],
     tlsFindings,
   ),
+  ...TLS_RULES,
 ]
 
+const NEEDING_KAFKA_SECTIONS: readonly Section[] = [
+  'TLS between nodes',
+  'Cluster',
+  'Kafka',
+  'Security of the connection to Kafka',
+]
 const NEEDING_KAFKA: readonly OptionKey[] = allOptions()
-  .filter(([, { section }]) => ['Cluster', 'Kafka', 'Security of the connection to Kafka'].includes(section))
+  .filter(([, { section }]) => NEEDING_KAFKA_SECTIONS.includes(section))
   .map(([key]) => key)
 
 type SaslKey = 'kafkaSecurityProtocol' | `kafkaSasl${'Mechanism' | 'Username' | 'Password' | 'JaasConfig'}`
@@ -177,29 +167,4 @@ function tlsFindings(
   return TLS_KEYS.filter((key) => config[key] !== '').flatMap((key) =>
     problem(`${at(key)}: ${name('kafkaSecurityProtocol')} is ${protocol}, which is without TLS; set it to ${wanted}`),
   )
-}
-
-function rule<K extends OptionKey>(
-  needs: readonly K[],
-  check: (config: Pick<Config, K>, wording: Wording) => readonly Finding[],
-): Rule {
-  return { needs, check }
-}
-
-/** Holds only where a Kafka is configured. */
-function ofKafka<K extends OptionKey>(
-  needs: readonly K[],
-  check: (config: Pick<Config, K | 'kafkaBootstrapServers'>, wording: Wording) => readonly Finding[],
-): Rule {
-  return rule<K | 'kafkaBootstrapServers'>([...needs, 'kafkaBootstrapServers'], (config, wording) =>
-    config.kafkaBootstrapServers.length === 0 ? [] : check(config, wording),
-  )
-}
-
-function problem(text: string): readonly Finding[] {
-  return [{ isProblem: true, text }]
-}
-
-function warning(text: string): readonly Finding[] {
-  return [{ isProblem: false, text }]
 }

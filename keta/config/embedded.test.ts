@@ -72,11 +72,24 @@ describe('the configuration of an embedded server', () => {
     )
   })
 
+  it('takes what TLS needs as it comes out again', () => {
+    const tls = {
+      listenClientUrls: ['https://127.0.0.1:0'],
+      listenClientHttpUrls: ['http://127.0.0.1:0'],
+      autoTls: true,
+      clientCertAuth: 'none',
+      tlsMinVersion: 'TLS1.3',
+      peerCertAllowedCn: ['a', 'b'],
+    } as const
+    const { autoTls, clientCertAuth, tlsMinVersion, peerCertAllowedCn } = tls
+    expect(embeddedConfig(tls)).to.deep.include({ autoTls, clientCertAuth, tlsMinVersion, peerCertAllowedCn })
+  })
+
   it('refuses all wrong values at once', () => {
-    const wrong = { maxTxnOps: 0, listenClientUrls: ['https://a:1'], datadir: 'x' }
+    const wrong = { maxTxnOps: 0, listenClientUrls: ['ftp://a:1'], datadir: 'x' }
     expect(() => embeddedConfig(wrong)).to.throw(
       ConfigurationError,
-      /TLS[^]*maxTxnOps: "0"[^]*datadir: there is no such option/,
+      /scheme ftp is unknown[^]*maxTxnOps: "0"[^]*datadir: there is no such option/,
     )
   })
 })

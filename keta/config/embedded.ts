@@ -9,7 +9,7 @@ import { formatEntries } from './kafka-values.ts'
 import { MASK, type Option } from './option.ts'
 import { allOptions, type Config, type OptionKey } from './options.ts'
 
-type ListKey = 'listenClientUrls' | 'advertiseClientUrls' | 'kafkaBootstrapServers'
+type ListKey = 'listenClientUrls' | 'listenClientHttpUrls' | 'advertiseClientUrls' | 'kafkaBootstrapServers'
 type TextKey = 'kafkaSaslJaasConfig'
 type MapKey = 'kafkaTopicConfig'
 

@@ -1,18 +1,18 @@
 /**
  * Names that are not options of this server but stand in the flags and files of those it takes the place of: etcd's
  * that are about its consensus protocol or its storage, and Java Keta's. Some mean nothing here and only earn a
- * warning. Others ask for what this version does not have (TLS, authentication): to go on without would serve plain
- * text or anybody, so the start is refused.
+ * warning. Others ask for what this version does not have: to go on without would serve whom it should not, so the
+ * start is refused.
  */
 import { type ForeignOption, java } from './foreign-option.ts'
 import { KAFKACACHE } from './foreign-kafkacache.ts'
 
 const NO_PEERS = 'there is no raft protocol here: the log decides what the order is'
 const OWN_STORAGE = 'the storage is not bbolt and has no such setting'
-const NO_TLS =
-  'TLS is not part of this version; remove it to serve plain text, for instance behind a proxy that terminates TLS'
-const NO_AUTH = 'authentication is not part of this version'
-const NO_HTTP = 'the HTTP endpoints are not part of this version'
+const BY_CONTENT = 'what kind of file it is shows in it; a JKS store has to be converted to PKCS12'
+const JAVA_TLS = 'TLS is that of Node.js; see cipher-suites, tls-min-version and tls-max-version'
+const OTHER_TOKENS = 'set auth-token=jwt,pub-key=FILE,priv-key=FILE,sign-method=RS256 instead'
+const NO_PROFILES = 'profiles are taken with Node’s own tools'
 const NO_TRACING = 'tracing is not part of this version'
 const NO_CHECKS = 'checks between members do not apply'
 
@@ -21,12 +21,16 @@ export const FOREIGN_OPTIONS: readonly ForeignOption[] = [
     'heartbeat-interval election-timeout snapshot-count max-snapshots max-wals max-learners snapshot-catchup-entries',
     'initial-advertise-peer-urls initial-cluster initial-cluster-state initial-cluster-token listen-peer-urls',
     'raft-read-timeout raft-write-timeout discovery discovery-* experimental-snapshot-catchup-entries v2-deprecation',
-    'peer-cert-file peer-key-file peer-client-cert-file peer-client-key-file peer-trusted-ca-file peer-cert-allowed-cn',
-    'peer-cert-allowed-hostname peer-crl-file peer-transport-security.*',
+  ]),
+  ...etcd('ignored', 'a node has one certificate for other nodes, whoever connects', [
+    'peer-client-cert-file peer-client-key-file peer-transport-security.client-cert-file',
+    'peer-transport-security.client-key-file',
   ]),
   ...etcdBooleans('ignored', NO_PEERS, [
-    'initial-election-tick-advance pre-vote strict-reconfig-check force-new-cluster peer-auto-tls',
-    'peer-client-cert-auth peer-skip-client-san-verification experimental-peer-skip-client-san-verification',
+    'initial-election-tick-advance pre-vote strict-reconfig-check force-new-cluster',
+  ]),
+  ...etcdBooleans('ignored', 'the address of a node is not compared with its certificate', [
+    'peer-skip-client-san-verification experimental-peer-skip-client-san-verification',
   ]),
   ...etcd('ignored', OWN_STORAGE, [
     'wal-dir backend-bbolt-freelist-type backend-batch-interval backend-batch-limit compaction-batch-limit',
@@ -44,12 +48,8 @@ export const FOREIGN_OPTIONS: readonly ForeignOption[] = [
     'experimental-enable-lease-checkpoint-persist experimental-txn-mode-write-with-shared-buffer',
     'experimental-stop-grpc-service-on-defrag',
   ]),
-  ...etcd('ignored', 'connections are kept alive, and their calls limited, by fixed values', [
-    'grpc-keepalive-min-time grpc-keepalive-interval grpc-keepalive-timeout max-concurrent-streams',
-  ]),
   ...etcdBooleans('ignored', 'sockets are opened exclusively', ['socket-reuse-port socket-reuse-address']),
-  ...etcd('ignored', NO_HTTP, ['listen-client-http-urls listen-metrics-urls metrics cors host-whitelist']),
-  ...etcdBooleans('ignored', NO_HTTP, ['enable-grpc-gateway enable-pprof']),
+  ...etcdBooleans('ignored', NO_PROFILES, ['enable-pprof']),
   ...etcdBooleans('ignored', NO_TRACING, ['enable-distributed-tracing experimental-enable-distributed-tracing']),
   ...etcd('ignored', NO_TRACING, ['distributed-tracing-* experimental-distributed-tracing-*']),
   ...etcd('ignored', 'the log goes to standard error', ['logger log-outputs log-rotation-config-json']),
@@ -58,23 +58,16 @@ export const FOREIGN_OPTIONS: readonly ForeignOption[] = [
     'warning-apply-duration experimental-warning-apply-duration warning-unary-request-duration',
     'experimental-warning-unary-request-duration',
   ]),
-  ...etcd('ignored', NO_AUTH, ['bcrypt-cost auth-token-ttl']),
-  ...etcd('refused', `${NO_AUTH}; remove it, or set it to simple`, ['auth-token'], ['simple']),
-  ...etcd('refused', NO_TLS, [
-    'cert-file key-file client-cert-file client-key-file client-crl-file client-cert-allowed-hostname trusted-ca-file',
-    'cipher-suites',
+  ...etcd('ignored', 'the server never is its own client', [
+    'client-cert-file client-key-file client-transport-security.client-cert-file',
+    'client-transport-security.client-key-file',
   ]),
-  ...etcd('refused', NO_TLS, ['client-transport-security.*'], ['false']),
-  ...etcd('ignored', 'TLS is not part of this version', ['tls-min-version tls-max-version self-signed-cert-validity']),
-  ...etcdBooleans('refused', NO_TLS, ['auto-tls client-cert-auth']),
   ...KAFKACACHE,
-  java({ name: 'ssl.client.authentication', treatment: 'refused', reason: NO_TLS, harmless: ['NONE'] }),
-  java({ name: 'ssl.keystore.password', treatment: 'refused', reason: NO_TLS }),
-  java({ name: 'ssl.key.password', treatment: 'refused', reason: NO_TLS }),
-  java({ name: 'ssl.truststore.password', treatment: 'refused', reason: NO_TLS }),
-  java({ name: 'ssl.*', treatment: 'refused', reason: NO_TLS }),
-  java({ name: 'token.type', treatment: 'refused', reason: `${NO_AUTH}; remove it`, harmless: ['simple'] }),
-  java({ name: 'token.*', treatment: 'ignored', reason: NO_AUTH }),
+  java({ name: 'ssl.keystore.type', treatment: 'ignored', reason: BY_CONTENT, harmless: ['PKCS12', 'PEM'] }),
+  java({ name: 'ssl.truststore.type', treatment: 'ignored', reason: BY_CONTENT, harmless: ['PKCS12', 'PEM'] }),
+  java({ name: 'ssl.*', treatment: 'ignored', reason: JAVA_TLS }),
+  java({ name: 'token.type', treatment: 'refused', reason: OTHER_TOKENS, harmless: ['simple'] }),
+  java({ name: 'token.*', treatment: 'ignored', reason: 'the keys of tokens stand in auth-token' }),
   java({ name: 'debug', treatment: 'ignored', reason: 'it has no meaning; see log-level', harmless: ['false'] }),
 ]
 

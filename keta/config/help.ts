@@ -9,6 +9,8 @@ const INDENT = 6
 const HEAD = `Usage:
   keta [serve] [FILE.properties|FILE.yaml] [flags]   serve etcd's v3 API
   keta check [FILE.properties|FILE.yaml] [flags]     validate the configuration and print it
+  keta snapshot --help                               save, check and restore backups
+  keta log --help                                    look at the log, verify it
   keta conformance --help                            try a coordination backend
   keta --version | --help
 

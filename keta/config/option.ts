@@ -9,9 +9,13 @@ export type Section =
   | 'Limits'
   | 'Storage'
   | 'Watch'
+  | 'HTTP'
   | 'Cluster'
+  | 'TLS with clients'
+  | 'TLS between nodes'
   | 'Kafka'
   | 'Security of the connection to Kafka'
+  | 'Users'
   | 'Logging'
   | 'Shutdown'
 
@@ -32,8 +36,12 @@ export interface Option<T> {
   readonly sameAsEtcd: boolean
   /** Older names that etcd still takes on the command line. */
   readonly flagAliases?: readonly string[]
+  /** Its place in etcd's configuration file, if that is not its flag: `client-transport-security.cert-file`. */
+  readonly etcdKey?: string
   /** Java Keta's name for it in a .properties file. A `*` at its end stands for the name of an entry of a map. */
   readonly property?: string
+  /** On the command line it takes no value of its own, as etcd's: `--flag`, or `--flag=false`. */
+  readonly isSwitch?: boolean
   /** Its value is never printed. */
   readonly secret?: boolean
   /** What to tell whoever wrote this text, though it is a value: that another one is taken for it. */

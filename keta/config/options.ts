@@ -2,16 +2,20 @@
  * The option table: the one place where an option is written down. The readers of command line, environment and files,
  * `--help`, the sample files, docs/configuration.md and the log line with the effective configuration all come from it.
  */
+import { AUTH_OPTIONS } from './auth-options.ts'
 import { CLUSTER_OPTIONS } from './cluster-options.ts'
+import { GRPC_OPTIONS } from './grpc-options.ts'
+import { HTTP_OPTIONS } from './http-options.ts'
 import { KAFKA_OPTIONS } from './kafka-options.ts'
 import { type Option, option } from './option.ts'
+import { TLS_OPTIONS } from './tls-options.ts'
 import {
-  advertisedUrlsKind,
   bytesKind,
   choiceKind,
   durationKind,
   integerKind,
   listenUrlsKind,
+  optionalUrlsKind,
   retentionKind,
   textKind,
 } from './values.ts'
@@ -51,14 +55,22 @@ export const OPTIONS = {
     kind: listenUrlsKind,
     default: 'http://127.0.0.1:2379',
     propertiesDefault: 'http://0.0.0.0:2379',
-    help: 'URLs to serve clients on. Port 0 takes any free port.',
+    help: 'URLs to serve clients on, https:// with the certificate of --cert-file. Port 0 takes any free port.',
     sameAsEtcd: true,
     property: 'listeners',
+  }),
+  listenClientHttpUrls: option({
+    flag: 'listen-client-http-urls',
+    section: 'Member',
+    kind: optionalUrlsKind,
+    default: '',
+    help: 'URLs to serve HTTP without gRPC on. If there are any, --listen-client-urls serves gRPC without HTTP.',
+    sameAsEtcd: true,
   }),
   advertiseClientUrls: option({
     flag: 'advertise-client-urls',
     section: 'Member',
-    kind: advertisedUrlsKind,
+    kind: optionalUrlsKind,
     default: '',
     defaultMeans: 'the URLs listened on',
     help: 'URLs of this member that clients are told (member list).',
@@ -98,6 +110,7 @@ export const OPTIONS = {
     help: 'Largest request that is accepted.',
     sameAsEtcd: true,
   }),
+  ...GRPC_OPTIONS,
   snapshotLogBytes: option({
     flag: 'snapshot-log-bytes',
     section: 'Storage',
@@ -156,8 +169,11 @@ export const OPTIONS = {
     sameAsEtcd: true,
     flagAliases: ['experimental-watch-progress-notify-interval'],
   }),
+  ...TLS_OPTIONS,
+  ...HTTP_OPTIONS,
   ...CLUSTER_OPTIONS,
   ...KAFKA_OPTIONS,
+  ...AUTH_OPTIONS,
   logLevel: option({
     flag: 'log-level',
     section: 'Logging',

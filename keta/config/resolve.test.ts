@@ -104,26 +104,29 @@ describe('the configuration', () => {
     expect(config([file('e.yaml', '')]).listenClientUrls[0]?.href).to.equal('http://127.0.0.1:2379')
   })
 
-  const plainText: [string, string[], Environment][] = [
-    ['an https listener', ['--listen-client-urls=https://127.0.0.1:2379'], {}],
-    ['--cert-file', ['--cert-file', 'x'], {}],
-    ['--auto-tls', ['--auto-tls'], {}],
-    ['ETCD_CERT_FILE', [], { ETCD_CERT_FILE: 'x' }],
+  const plainText: [string, string[], Environment, string][] = [
+    [
+      'an https listener',
+      ['--listen-client-urls=https://127.0.0.1:2379'],
+      {},
+      '--listen-client-urls: https://127.0.0.1:2379: a certificate is needed: cert-file and key-file, or auto-tls',
+    ],
+    ['--cert-file', ['--cert-file', 'x'], {}, '--cert-file: x: there is no such file'],
+    ['ETCD_CERT_FILE', [], { ETCD_CERT_FILE: 'x' }, 'ETCD_CERT_FILE: x: there is no such file'],
   ]
-  for (const [what, words, environment] of plainText) {
+  for (const [what, words, environment, problem] of plainText) {
     it(`never serves plain text in answer to ${what}`, () => {
-      expect(read(words, environment).problems).to.have.length(1)
-      expect(read(words, environment).problems[0]).to.include('TLS is not part of this version')
+      expect(read(words, environment).problems).to.deep.equal([problem])
     })
   }
 
-  it('never serves plain text in answer to keystores or nested TLS settings, and does not print passwords', () => {
+  it("reads etcd's nested TLS settings, and does not print passwords of keystores", () => {
     const properties = read([file('t.properties', 'ssl.keystore.location=/k\nssl.keystore.password=hunter2\n')])
-    expect(properties.problems).to.have.length(2)
-    expect(properties.problems.join()).not.to.include('hunter2')
-    const yaml = read([file('t.yaml', 'client-transport-security:\n  cert-file: /c\n  auto-tls: false\n  key-file:\n')])
-    expect(yaml.problems).to.have.length(1)
-    expect(yaml.problems[0]).to.match(/^t\.yaml:2: client-transport-security\.cert-file: TLS/)
+    expect(properties.problems).to.deep.equal(['t.properties:1: ssl.keystore.location: /k: there is no such file'])
+    const nested = 'client-transport-security:\n  cert-file: /c\n  auto-tls: false\n  key-file:\n'
+    const yaml = read([file('t.yaml', `${nested}peer-transport-security:\n  auto-tls: true\n`)])
+    expect(yaml.problems).to.deep.equal(['t.yaml:2: client-transport-security.cert-file: /c: there is no such file'])
+    expect(yaml.warnings.join()).to.include('peer-transport-security.auto-tls')
   })
 
   it("warns once for each reason about etcd's names that mean nothing here", () => {
@@ -179,10 +182,7 @@ describe('the configuration', () => {
   }
 
   it('reports all problems of a start at once, each with its place', () => {
-    const path = file(
-      'all.properties',
-      'data.dir=/x\nlisteners=http://a\n\nlog-level=loud\nssl.protocol=TLS\nbad=\\uzzzz',
-    )
+    const path = file('all.properties', 'data.dir=/x\nlisteners=http://a\n\nlog-level=loud\n\nbad=\\uzzzz')
     const { problems } = read([path, '--max-txn-ops', '0', '--nmae=x'], { KETA_SHUTDOWN_GRACE: 'soon' })
     expect(problems.map((problem) => problem.split('; ')[0])).to.have.members([
       '--nmae: unknown flag',
@@ -191,7 +191,6 @@ describe('the configuration', () => {
       'all.properties:1: data.dir: unknown key',
       'all.properties:2: listeners: http://a: the port is missing',
       'all.properties:4: log-level: "loud"',
-      'all.properties:5: ssl.protocol: TLS is not part of this version',
       'all.properties:6: malformed \\u escape: four hexadecimal digits must follow',
     ])
   })

@@ -4,7 +4,7 @@
  */
 import { type CommandName, readCommandLine } from './command-line.ts'
 import { configFileOf, type Environment, readEnvironment } from './environment.ts'
-import { crossChecks, type Wording } from './cross-checks.ts'
+import { crossChecks } from './cross-checks.ts'
 import { defaultOf } from './defaults.ts'
 import { gatherEntries } from './entries.ts'
 import { type FileFormat, formatOf, readConfigFile } from './file.ts'
@@ -15,7 +15,9 @@ import { tlsSettings } from './kafka-tls.ts'
 import { nearest } from './nearest.ts'
 import { MASK, type Option, propertyName } from './option.ts'
 import { allOptions, type Config, type OptionKey, OPTIONS } from './options.ts'
+import type { Wording } from './rule.ts'
 import type { Problem, Reading, Setting } from './setting.ts'
+import { readTlsFiles } from './tls-files.ts'
 
 export interface EffectiveOption {
   readonly flag: string
@@ -96,7 +98,8 @@ export function resolve(
   // Every key has got a value of its kind unless there is a problem.
   const config = values as unknown as Config
   if (problems.length === 0) {
-    problems.push(...tlsSettings(config, readFile).problems.map(({ key, problem }) => `${wording.at(key)}: ${problem}`))
+    const found = [...tlsSettings(config, readFile).problems, ...readTlsFiles(config, readFile).problems]
+    problems.push(...found.map(({ key, problem }) => `${wording.at(key)}: ${problem}`))
   }
   const resolved = problems.length === 0 ? { config, effective, warnings } : undefined
   return { resolved, problems, warnings }
@@ -176,7 +179,10 @@ function namesOf(
   if (source === 'env') return [option.flag]
   if (source === 'file' && format === 'properties' && option.property !== undefined)
     return [option.flag, option.property]
-  return [option.flag, ...(option.flagAliases ?? [])]
+  const aliases = option.flagAliases ?? []
+  return source === 'file' && option.etcdKey !== undefined
+    ? [option.flag, ...aliases, option.etcdKey]
+    : [option.flag, ...aliases]
 }
 
 interface Ignored {

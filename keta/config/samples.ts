@@ -51,5 +51,5 @@ function comment(option: Option<unknown>): string {
 }
 
 function yamlValue(text: string): string {
-  return text === '' || /[#{}]/.test(text) ? JSON.stringify(text) : text
+  return text === '' || /^\*|[#{}]/.test(text) ? JSON.stringify(text) : text
 }

@@ -9,7 +9,7 @@ import {
   durationKind,
   integerKind,
   listenUrlsKind,
-  advertisedUrlsKind,
+  optionalUrlsKind,
   retentionMs,
 } from './values.ts'
 
@@ -80,7 +80,6 @@ describe('option values', () => {
     ['http://localhost:2379?x=1', 'nothing may follow'],
     ['http://user@localhost:2379', 'port is missing'],
     ['http://a:1,http://a:1/', 'twice'],
-    ['https://localhost:2379', 'TLS is not part of this version'],
   ]
   for (const [text, reason] of badUrls) {
     it(`refuses the listen URL "${text}": ${reason}`, () => {
@@ -91,9 +90,9 @@ describe('option values', () => {
     })
   }
 
-  it('lets an advertised URL be https, for a proxy in front', () => {
-    expect(advertisedUrlsKind.parse('https://keta.example:443')[0]?.href).to.equal('https://keta.example:443')
-    expect(advertisedUrlsKind.parse('')).to.deep.equal([])
+  it('reads lists of URLs that may be empty', () => {
+    expect(optionalUrlsKind.parse('https://keta.example:443')[0]?.href).to.equal('https://keta.example:443')
+    expect(optionalUrlsKind.parse('')).to.deep.equal([])
   })
 
   it('counts a bare retention in hours, as etcd does', () => {

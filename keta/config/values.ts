@@ -1,5 +1,5 @@
 /** The kinds of values that options have: how each is read from text, written back as text, and described. */
-import { type ClientUrl, parseListenUrls, parseUrls } from './client-urls.ts'
+import { type ClientUrl, parseUrls } from './client-urls.ts'
 import { InvalidValue } from './invalid-value.ts'
 
 /** One kind of value. `parse` throws InvalidValue; `format` gives text that `parse` reads back to the same value. */
@@ -145,20 +145,18 @@ export function retentionMs(retention: string): number {
   return parseDuration(retention, 'h')
 }
 
-/** URLs to bind: http, with a port. */
+/** URLs to bind. */
 export const listenUrlsKind: ValueKind<readonly ClientUrl[]> = {
   name: 'URLs',
-  expected: 'a comma-separated list of http://HOST:PORT',
-  parse: parseListenUrls,
+  expected: 'a comma-separated list of http://HOST:PORT or https://HOST:PORT',
+  parse: parseUrls,
   format: formatUrls,
 }
 
-/** URLs that clients are told. The empty text is the empty list. */
-export const advertisedUrlsKind: ValueKind<readonly ClientUrl[]> = {
-  name: 'URLs',
-  expected: 'a comma-separated list of http://HOST:PORT or https://HOST:PORT',
+/** As `listenUrlsKind`; the empty text is the empty list. */
+export const optionalUrlsKind: ValueKind<readonly ClientUrl[]> = {
+  ...listenUrlsKind,
   parse: (text) => (text === '' ? [] : parseUrls(text)),
-  format: formatUrls,
 }
 
 function formatUrls(urls: readonly ClientUrl[]): string {

@@ -2,11 +2,16 @@
  * What the engine offers to the services in front of it (`rpc/`, later `http/`): the only door into the node.
  * Nothing here knows of gRPC.
  */
+import type { AuthImage, Role, User } from '../auth/auth-store.ts'
+import type { Author } from '../command/author.ts'
+import type { FailureCode } from '../command/failure.ts'
+import type { TxnOperation } from '../command/operations.ts'
 import type { ActiveAlarm, Command, CompactResponse, ResponseOf } from '../command/command.ts'
 import type { CompactOperation, RangeOperation } from '../command/operations.ts'
 import type { RangeResponse } from '../command/command.ts'
 import type { StatusCode } from '../cluster/peers.ts'
 import type { Key } from '../bytes/key.ts'
+import type { StateDump } from '../state/snapshot-dump.ts'
 import type { WatchSink, WatchStream } from '../watch/watch.ts'
 
 export interface Identity {
@@ -52,12 +57,29 @@ export interface EngineStatus {
   readonly alarms: readonly ActiveAlarm[]
 }
 
+/** What can be counted at any moment, besides the status. */
+export interface EngineGauges {
+  /** Keys alive. */
+  readonly keys: number
+  readonly leases: number
+  /** 0 if nothing was compacted. */
+  readonly compactRevision: number
+  /** Requests that wait for the log. */
+  readonly pendingProposals: number
+  /** Streams of watches, watches on them, and of these the ones that are behind. */
+  readonly streams: number
+  readonly watchers: number
+  readonly laggingWatchers: number
+  /** Events given to watches so far. */
+  readonly eventsSent: number
+}
+
 /** A client's unary request, as far as another node needs it to answer in this one's place. */
 export interface RoutedRequest {
   /** "etcdserverpb.KV/Put" */
   readonly method: string
   readonly body: Uint8Array
-  /** Request metadata that the handler may need, by lower-case name. */
+  /** Who asks, by lower-case names. @throws RequestFailure INVALID_AUTH_TOKEN */
   metadata(): ReadonlyMap<string, string>
 }
 
@@ -77,7 +99,38 @@ export class ForwardedRefusal extends Error {
   }
 }
 
+/**
+ * Who may do what, as this node's state has it. Every question gives the refusal, or undefined: always that while auth
+ * is off.
+ */
+export interface Access {
+  readonly enabled: boolean
+  readonly revision: number
+  readonly image: AuthImage
+  user(name: string): User | undefined
+  role(name: string): Role | undefined
+
+  isRoot(author: Author | undefined): FailureCode | undefined
+  /** Any user whom the request has named, as the others ask for no right. */
+  isSomebody(author: Author | undefined): FailureCode | undefined
+  /** For reads: whoever was recognised before users, roles or permissions last changed has to come again. */
+  isCurrent(author: Author | undefined): FailureCode | undefined
+  mayRead(author: Author | undefined, key: Key, rangeEnd: Key): FailureCode | undefined
+  mayReadTxn(author: Author | undefined, operation: TxnOperation): FailureCode | undefined
+  /** To all keys of the lease; of one that does not exist everybody has it. */
+  mayTouchLease(author: Author | undefined, id: bigint, how: 'read' | 'write'): FailureCode | undefined
+
+  /**
+   * The user of a simple token, which lives on from now.
+   * @param digest of its random part, see AuthChange. @param offset of the record that gave it out.
+   */
+  tokenUser(digest: string, offset: number): string | undefined
+  /** Resolves when the record at `offset` is applied, or the time for it is over. Undefined if it is applied. */
+  tokenArrival(offset: number): Promise<void> | undefined
+}
+
 export interface Engine {
+  readonly access: Access
   readonly identity: Identity
   /** Revision and term of this moment, for response headers. */
   readonly revision: number
@@ -94,13 +147,14 @@ export interface Engine {
    * Puts a command through the log and answers when it is durable and applied.
    * @param body the request's own protobuf bytes, if the command came over the wire; they become the record's
    * payload, unchanged.
+   * @param author who asks; nobody may do much, once auth is on.
    * @throws RequestFailure with the state machine's refusal, 'NO_SPACE' (the quota was crossed), 'REQUEST_TOO_LARGE',
    *   'TOO_MANY_REQUESTS' (queue full), 'TIMEOUT' (7 s; the outcome is unknown), 'STOPPED', 'NOT_LEADER'.
    */
-  propose<C extends Command>(command: C, body?: Uint8Array): Promise<Outcome<ResponseOf<C>>>
+  propose<C extends Command>(command: C, body?: Uint8Array, author?: Author): Promise<Outcome<ResponseOf<C>>>
 
   /** Compaction; with `physical` it answers only when the dropped versions are out of memory. */
-  compact(operation: CompactOperation, body?: Uint8Array): Promise<Outcome<CompactResponse>>
+  compact(operation: CompactOperation, body?: Uint8Array, author?: Author): Promise<Outcome<CompactResponse>>
 
   /**
    * Has a request answered by whoever leads: here by `local`, if that is this node, or else by the leader, whose answer
@@ -158,11 +212,14 @@ export interface Engine {
 
   alarms(): readonly ActiveAlarm[]
   status(): EngineStatus
+  gauges(): EngineGauges
   /**
    * CRC-32C over the history up to `revision` (0 = now), as etcd's HashKV defines it. @throws RequestFailure
    * COMPACTED, FUTURE_REVISION
    */
   hashKv(revision: number): { readonly hash: number; readonly compactRevision: number; readonly hashRevision: number }
+  /** The state as it is now. To be closed soon: until then nothing that is compacted gives its memory back. */
+  dump(): StateDump
   /** Gives memory of dropped versions back. */
   defragment(): Promise<void>
 

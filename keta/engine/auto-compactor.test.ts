@@ -4,9 +4,9 @@ import { RequestFailure } from '../command/failure.ts'
 import { AutoCompactor } from './auto-compactor.ts'
 import { ManualClock } from './manual-clock.fixture.ts'
 import type { AutoCompaction } from './ports.ts'
+import { quiet } from './test-engine.fixture.ts'
 
 const MINUTE = 60_000
-const quiet = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
 
 function start(policy: AutoCompaction, compact?: (revision: number) => Promise<void>) {
   const clock = new ManualClock()

@@ -3,14 +3,12 @@
  * unless a test cuts them off.
  */
 import { memoryBacking } from '../backing/memory-backing.ts'
-import { keyFromText } from '../bytes/key.ts'
-import type { PutOperation, RangeOperation } from '../command/operations.ts'
-import type { Key } from '../bytes/key.ts'
 import { RequestFailure } from '../command/failure.ts'
 import type { Assignment, Coordinator, CoordinatorPorts, MemberInfo } from '../cluster/coordination.ts'
-import { PeerError, type PeerLink, type PeerRequest, type PeerResponse } from '../cluster/peers.ts'
+import { PeerError, type PeerHandler, type PeerLink, type PeerRequest, type PeerResponse } from '../cluster/peers.ts'
 import { MemoryLog } from '../log/memory/memory-log.ts'
 import { MemorySnapshots } from '../log/memory/memory-snapshots.ts'
+import { put as putting, range } from '../state/operations.fixture.ts'
 import type { OpenedEngine } from './api.ts'
 import { ManualClock } from './manual-clock.fixture.ts'
 import { openClusterEngine } from './open-engine.ts'
@@ -25,6 +23,8 @@ export class TestNode {
   readonly coordinator: TestCoordinator
   /** Nobody reaches it any more, as if it were cut off, or stood still. */
   unreachable = false
+  /** Answers what is forwarded in place of `putHere`. */
+  handler: PeerHandler | undefined
   /** What it was asked by other nodes, by kind. */
   readonly asked: PeerRequest['kind'][] = []
 
@@ -50,6 +50,7 @@ export class TestNode {
     if (request.kind === 'readIndex') return { kind: 'readIndex', offset: await this.engine.readIndex() }
     if (request.kind === 'takeOver') return { kind: this.engine.takeOver(request.epoch) ? 'done' : 'notLeader' }
     if (request.kind === 'ping') return { kind: 'done' }
+    if (this.handler !== undefined) return this.handler.handle(request)
     const body = await putHere(this.engine, Buffer.from(request.body).toString())
     return { kind: 'answer', body, appliedOffset: this.engine.appliedOffset }
   }
@@ -201,22 +202,14 @@ export function put(node: TestNode, key: string): Promise<unknown> {
 }
 
 async function putHere(engine: OpenedEngine, key: string): Promise<Uint8Array> {
-  const flags = { prevKv: false, ignoreValue: false, ignoreLease: false }
-  const operation: PutOperation = { kind: 'put', key: keyFromText(key), value: Buffer.from(key), lease: 0n, ...flags }
-  await engine.propose(operation)
+  await engine.propose(putting(key, key))
   return Buffer.from(key)
 }
 
 /** A client's linearizable read through this node: the value, or undefined. */
 export async function get(node: TestNode, key: string, serializable = false): Promise<string | undefined> {
   return node.engine.read(serializable, () => {
-    const [found] = node.engine.range(rangeOf(key)).response.kvs
+    const [found] = node.engine.range(range(key)).response.kvs
     return found === undefined ? undefined : Buffer.from(found.value()).toString()
   })
-}
-
-function rangeOf(key: string): RangeOperation {
-  const bounds = { minModRevision: 0, maxModRevision: 0, minCreateRevision: 0, maxCreateRevision: 0 }
-  const flags = { serializable: false, keysOnly: false, countOnly: false, limit: 0, revision: 0 }
-  return { kind: 'range', key: keyFromText(key), rangeEnd: '' as Key, sortOrder: 0, sortTarget: 0, ...flags, ...bounds }
 }

@@ -1,4 +1,5 @@
 /** What a node does last that has found its state, or the log, to be another than the leader's. */
+import { authorMetadata, SERVER } from '../command/author.ts'
 import { encodeCommandBody } from '../command/codec.ts'
 import { ALARM_CORRUPT } from '../command/command.ts'
 import { PeerError, type Peers } from '../cluster/peers.ts'
@@ -26,7 +27,7 @@ export async function raiseCorrupt(
   const body = encodeCommandBody({ kind: 'alarm', action: 'activate', memberId, alarm: ALARM_CORRUPT })
   try {
     const method = 'etcdserverpb.Maintenance/Alarm'
-    await link.request({ kind: 'forward', method, body, metadata: new Map() }, ALARM_MS)
+    await link.request({ kind: 'forward', method, body, metadata: authorMetadata(SERVER) }, ALARM_MS)
   } catch (error) {
     if (!(error instanceof PeerError)) throw error
     logger.error('the alarm CORRUPT could not be raised', { error })

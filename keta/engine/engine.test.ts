@@ -2,20 +2,17 @@
  * The engine on an in-memory log and a manual clock: acknowledgement, batching, failure, leases, quota, snapshots,
  * restart.
  */
-import { memoryBacking } from '../backing/memory-backing.ts'
 import { expect } from 'chai'
 import { type Key, keyFromText } from '../bytes/key.ts'
-import type { PutOperation, RangeOperation } from '../command/operations.ts'
 import { MemoryLog } from '../log/memory/memory-log.ts'
 import { MemorySnapshots } from '../log/memory/memory-snapshots.ts'
+import { put, range } from '../state/operations.fixture.ts'
 import type { WatchAnswer } from '../watch/watch.ts'
 import type { OpenedEngine } from './api.ts'
-import { openEngine } from './open-engine.ts'
 import { ManualClock } from './manual-clock.fixture.ts'
 import type { EngineOptions } from './ports.ts'
 import { REQUEST_TIMEOUT_MS } from './proposer.ts'
-
-const quiet = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
+import { openTestEngine } from './test-engine.fixture.ts'
 
 interface World {
   readonly clock: ManualClock
@@ -27,49 +24,13 @@ function newWorld(): World {
   return { clock: new ManualClock(), log: new MemoryLog(), snapshots: new MemorySnapshots() }
 }
 
-async function open(world: World, options: Partial<EngineOptions> = {}): Promise<OpenedEngine> {
-  return openEngine({
-    identity: { clusterId: 1n, memberId: 2n, name: 'test' },
-    clientUrls: () => [],
-    log: world.log,
-    snapshots: world.snapshots,
-    backing: memoryBacking(),
-    clock: world.clock,
-    random: (count) => new Uint8Array(count).fill(7),
-    logger: quiet,
-    quotaBytes: 0,
-    maxRequestBytes: 1_572_864,
-    progressNotifyIntervalMs: 600_000,
-    snapshotLogBytes: 1 << 30,
-    autoCompaction: { mode: 'off' },
-    ...options,
-  })
-}
-
-function put(key: string, value: string, lease = 0n): PutOperation {
-  const flags = { prevKv: false, ignoreValue: false, ignoreLease: false }
-  return { kind: 'put', key: keyFromText(key), value: Buffer.from(value), lease, ...flags }
+function open(world: World, options: Partial<EngineOptions> = {}): Promise<OpenedEngine> {
+  return openTestEngine({ ...world, ...options })
 }
 
 function get(engine: OpenedEngine, key: string): string | undefined {
-  const { response } = engine.range(rangeOf(keyFromText(key)))
+  const { response } = engine.range(range(key))
   return response.kvs[0] && Buffer.from(response.kvs[0].value()).toString()
-}
-
-function rangeOf(key: Key): RangeOperation {
-  const bounds = { minModRevision: 0, maxModRevision: 0, minCreateRevision: 0, maxCreateRevision: 0 }
-  const flags = { serializable: false, keysOnly: false, countOnly: false }
-  return {
-    kind: 'range',
-    key,
-    rangeEnd: '' as Key,
-    limit: 0,
-    revision: 0,
-    sortOrder: 0,
-    sortTarget: 0,
-    ...flags,
-    ...bounds,
-  }
 }
 
 function countAppends(log: MemoryLog): { count: number } {
@@ -261,7 +222,10 @@ describe('engine leases', () => {
     const world = newWorld()
     const engine = await open(world)
     await settled(world, engine.propose({ kind: 'leaseGrant', id: 5n, ttl: 10 }))
-    await settled(world, Promise.all([engine.propose(put('a', '1', 5n)), engine.propose(put('b', '1', 5n))]))
+    await settled(
+      world,
+      Promise.all([engine.propose(put('a', '1', { lease: 5n })), engine.propose(put('b', '1', { lease: 5n }))]),
+    )
     await world.clock.advance(9_999)
     expect(get(engine, 'a')).to.equal('1')
     await world.clock.advance(1)
@@ -392,8 +356,8 @@ describe('engine quota, compaction, watches', () => {
     const before = engine.status().dbSizeInUse
     await settled(world, engine.compact({ kind: 'compact', revision: 6, physical: true }))
     expect(engine.status().dbSizeInUse).to.be.lessThan(before / 3)
-    expect(() => engine.range({ ...rangeOf(keyFromText('k')), revision: 3 })).to.throw('COMPACTED')
-    expect(() => engine.range({ ...rangeOf(keyFromText('k')), revision: 7 })).to.throw('FUTURE_REVISION')
+    expect(() => engine.range(range('k', { revision: 3 }))).to.throw('COMPACTED')
+    expect(() => engine.range(range('k', { revision: 7 }))).to.throw('FUTURE_REVISION')
   })
 
   it('catches a watcher up from history and then tells it live', async () => {

@@ -5,16 +5,20 @@
  */
 import { type ActiveAlarm, ALARM_NOSPACE, type Command, type CompactResponse } from '../command/command.ts'
 import type { RangeResponse, ResponseOf } from '../command/command.ts'
+import type { Author } from '../command/author.ts'
 import { encodeCommand } from '../command/codec.ts'
 import { RequestFailure } from '../command/failure.ts'
 import type { CompactOperation, RangeOperation, TxnOperation } from '../command/operations.ts'
-import { executeRange } from '../mvcc/range.ts'
+import { executeRange } from '../state/range.ts'
 import { executeReadTxn } from '../state/txn.ts'
+import type { StateDump } from '../state/snapshot-dump.ts'
 import type { StateMachine } from '../state/state-machine.ts'
 import type { WatchSink, WatchStream } from '../watch/watch.ts'
-import type { EngineStatus, ForwardedAnswer, Identity, LeaseStatus, Member } from './api.ts'
+import type { Access, EngineGauges, EngineStatus, ForwardedAnswer, Identity, LeaseStatus, Member } from './api.ts'
 import type { OpenedEngine, Outcome, RoutedRequest } from './api.ts'
+import { EngineAccess } from './access.ts'
 import type { Authority } from './authority.ts'
+import { type EngineObserver, NO_OBSERVER } from './observer.ts'
 import type { EngineLogger, EngineOptions } from './ports.ts'
 import type { Reign } from './reign.ts'
 import type { Replica } from './replica.ts'
@@ -39,10 +43,12 @@ export interface EngineParts {
 
 export class KetaEngine implements OpenedEngine {
   readonly identity: Identity
+  readonly access: Access
   readonly stopped: Promise<Error | undefined>
   readonly #parts: EngineParts
   readonly #state: StateMachine
   readonly #logger: EngineLogger
+  readonly #observer: EngineObserver
   #end: (error: Error | undefined) => void = () => undefined
   #stopping: Promise<void> | undefined
   /** The alarm is on its way through the log. */
@@ -51,7 +57,9 @@ export class KetaEngine implements OpenedEngine {
   constructor(parts: EngineParts) {
     this.#parts = parts
     this.#state = parts.replica.state
+    this.access = new EngineAccess(parts.replica, parts.options.clock)
     this.#logger = parts.options.logger
+    this.#observer = parts.options.observer ?? NO_OBSERVER
     this.identity = parts.options.identity
     this.stopped = new Promise((resolve) => {
       this.#end = resolve
@@ -92,16 +100,16 @@ export class KetaEngine implements OpenedEngine {
     throw new RequestFailure('NO_SPACE')
   }
 
-  async propose<C extends Command>(command: C, body?: Uint8Array): Promise<Outcome<ResponseOf<C>>> {
-    const payload = encodeCommand(command, body)
+  async propose<C extends Command>(command: C, body?: Uint8Array, author?: Author): Promise<Outcome<ResponseOf<C>>> {
+    const payload = encodeCommand(command, body, author)
     const { maxRequestBytes } = this.#parts.options
     if (payload.length + ENVELOPE_BYTES > maxRequestBytes) throw new RequestFailure('REQUEST_TOO_LARGE')
     // The state machine answers each command with the response of its kind.
-    return (await this.#reign().submit(command, payload)) as Outcome<ResponseOf<C>>
+    return (await this.#reign().submit(command, payload, author)) as Outcome<ResponseOf<C>>
   }
 
-  async compact(operation: CompactOperation, body?: Uint8Array): Promise<Outcome<CompactResponse>> {
-    const outcome = await this.propose(operation, body)
+  async compact(operation: CompactOperation, body?: Uint8Array, author?: Author): Promise<Outcome<CompactResponse>> {
+    const outcome = await this.propose(operation, body, author)
     if (operation.physical) await this.#parts.replica.scrubber.finished()
     return outcome
   }
@@ -132,6 +140,7 @@ export class KetaEngine implements OpenedEngine {
   }
 
   range(operation: RangeOperation): Outcome<RangeResponse> {
+    this.#observer.ranged()
     const { store } = this.#state
     const revision = operation.revision <= 0 ? store.revision : operation.revision
     this.#checkRevision(revision)
@@ -148,6 +157,7 @@ export class KetaEngine implements OpenedEngine {
     const ttl = await reign.leases.renew(id)
     // Only then is it certain that no other node leads and has let the lease run out.
     await reign.barrier()
+    if (ttl !== undefined) this.#observer.leaseRenewed()
     return ttl
   }
 
@@ -181,11 +191,39 @@ export class KetaEngine implements OpenedEngine {
     }
   }
 
+  gauges(): EngineGauges {
+    const { authority, replica } = this.#parts
+    const { store, leases } = this.#state
+    return {
+      ...replica.hub.stats(),
+      keys: store.keyCount,
+      leases: leases.size,
+      compactRevision: Math.max(0, store.compactRevision),
+      pendingProposals: authority.reign?.pending ?? 0,
+    }
+  }
+
   hashKv(revision: number): { readonly hash: number; readonly compactRevision: number; readonly hashRevision: number } {
     const { store } = this.#state
     const hashRevision = revision <= 0 ? store.revision : revision
     this.#checkRevision(hashRevision)
     return { hash: store.hashKv(hashRevision), compactRevision: store.compactRevision, hashRevision }
+  }
+
+  dump(): StateDump {
+    const { scrubber } = this.#parts.replica
+    const dump = this.#state.dump()
+    scrubber.pause()
+    let open = true
+    return {
+      ...dump,
+      close() {
+        if (!open) return
+        open = false
+        dump.close()
+        scrubber.resume()
+      },
+    }
   }
 
   async defragment(): Promise<void> {

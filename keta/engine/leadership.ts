@@ -61,7 +61,7 @@ export interface LeadershipPorts {
   /** Milliseconds of the wall clock, see MemberInfo. */
   readonly startedAt: number
   readonly times: ClusterTimes
-  readonly reign: Pick<ReignPorts, 'autoCompaction' | 'onNoSpace'>
+  readonly reign: Pick<ReignPorts, 'autoCompaction' | 'observer' | 'onNoSpace'>
   /** See TailPorts.onBatch. */
   readonly onRead: (nextOffset: number, endOffset: number) => void
   /** A reign of this node has begun or ended, or another node's has begun. */

@@ -5,6 +5,7 @@ import type { Authority } from './authority.ts'
 import { inBackground } from './background.ts'
 import { ElectedAuthority } from './elected-authority.ts'
 import { KetaEngine } from './engine.ts'
+import { NO_OBSERVER } from './observer.ts'
 import type { ClusterEngineOptions, EngineOptions, SoleEngineOptions } from './ports.ts'
 import { Replica } from './replica.ts'
 import { type Replayed, replay, restore } from './replay.ts'
@@ -21,7 +22,9 @@ export async function openEngine(options: SoleEngineOptions): Promise<OpenedEngi
   const replayed = await replay({ backing, log, snapshots, logger, onProgress: onReplay })
   const node = new Assembly(options, replayed, (kept) => dropCovered(log, kept))
   try {
-    return node.engine(await SoleAuthority.claim({ ...node.ports(), clientUrls, log }), () => log.endOffset)
+    const authority = await SoleAuthority.claim({ ...node.ports(), clientUrls, log })
+    node.replica.tokens.begin()
+    return node.engine(authority, () => log.endOffset)
   } catch (error) {
     node.replica.stop()
     throw error
@@ -67,6 +70,7 @@ export async function openClusterEngine(options: ClusterEngineOptions): Promise<
   authority.leadership.follow()
   const failure = await Promise.race([read, engine.stopped])
   if (failure instanceof Error) throw failure
+  replica.tokens.begin()
   return engine
 }
 
@@ -78,16 +82,18 @@ class Assembly {
   #engine: KetaEngine | undefined
 
   constructor(options: EngineOptions, replayed: Replayed, onSaved: (kept: readonly SnapshotInfo[]) => Promise<void>) {
-    const { logger, snapshots } = options
+    const { logger, snapshots, clock, observer = NO_OBSERVER } = options
     const { state } = replayed
     this.#options = options
-    this.replica = new Replica({ ...options, state, onGrowth: (bytes) => this.#snapshotter.logGrew(bytes) })
+    this.replica = new Replica({ ...options, state, observer, onGrowth: (bytes) => this.#snapshotter.logGrew(bytes) })
     this.#snapshotter = new Snapshotter({
       state,
       snapshots,
       scrubber: this.replica.scrubber,
       logger,
       minLogBytes: options.snapshotLogBytes,
+      clock,
+      observer,
       replayed,
       onSaved,
     })
@@ -96,14 +102,14 @@ class Assembly {
 
   /** What an authority needs. */
   ports() {
-    const { autoCompaction, clock, identity, logger, random } = this.#options
+    const { autoCompaction, clock, identity, logger, random, observer = NO_OBSERVER } = this.#options
     return {
       identity,
       replica: this.replica,
       clock,
       logger,
       owner: random(16),
-      reign: { autoCompaction, onNoSpace: () => this.#engine?.raiseNoSpace() },
+      reign: { autoCompaction, observer, onNoSpace: () => this.#engine?.raiseNoSpace() },
       onFailure: (error: Error) => this.#engine?.fail(error),
     }
   }

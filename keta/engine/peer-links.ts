@@ -65,9 +65,10 @@ export class PeerLinks {
     const known = this.#kept.get(memberId)
     if (known !== undefined && known.urls.join() === urls.join()) return known.link
     this.#retire(memberId)
-    const link = this.#ports.peers.connect(urls, () => {
+    const onGone = (): void => {
       if (this.#leader?.memberId === memberId && this.leader === link) this.#ports.onLeaderGone(this.#leader)
-    })
+    }
+    const link = this.#ports.peers.connect(urls, onGone, memberId)
     this.#kept.set(memberId, { memberId, urls, link })
     return link
   }

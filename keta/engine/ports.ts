@@ -8,6 +8,7 @@ import type { Peers } from '../cluster/peers.ts'
 import type { Log, SharedLog } from '../log/log.ts'
 import type { SnapshotStore } from '../log/snapshots.ts'
 import type { Identity } from './api.ts'
+import type { EngineObserver } from './observer.ts'
 
 export interface Timer {
   cancel(): void
@@ -89,10 +90,13 @@ export interface EngineOptions {
   /** Largest request in bytes, as etcd counts it. */
   readonly maxRequestBytes: number
   readonly progressNotifyIntervalMs: number
+  /** How long a simple token lives that nobody uses. Default: etcd's 5 minutes. */
+  readonly simpleTokenTtlMs?: number
   /** A snapshot is taken when the log has grown by max(this, half the last snapshot) bytes since the last one. */
   readonly snapshotLogBytes: number
   readonly autoCompaction: AutoCompaction
   readonly onReplay?: (progress: ReplayProgress) => void
+  readonly observer?: EngineObserver
 }
 
 /** Of a node whose log is its own. */

@@ -4,6 +4,7 @@
  * arrival. Whoever only wants to know that nobody else has taken the log over (a *barrier*: linearizable reads) travels
  * with the next batch, or brings about an empty one.
  */
+import type { Author, Authored } from '../command/author.ts'
 import type { Command, CommandResponse } from '../command/command.ts'
 import { type FailureCode, RequestFailure } from '../command/failure.ts'
 import type { Outcome } from './api.ts'
@@ -21,8 +22,7 @@ const MAX_QUEUED_PROPOSALS = 50_000
 const MAX_QUEUED_BYTES = 256 * 1024 * 1024
 
 /** One command on its way through the log, and whoever waits for it. */
-export interface Proposal {
-  readonly command: Command
+export interface Proposal extends Authored<Command> {
   readonly payload: Uint8Array
   readonly deadline: number
   settled: boolean
@@ -55,6 +55,8 @@ export interface ProposerPorts {
    */
   readonly commit: (batch: readonly Proposal[]) => Promise<void>
   readonly onFailure: (error: Error) => void
+  /** So many proposals were refused after they had been taken. */
+  readonly onGivenUp: (proposals: number) => void
   /** How to refuse what was never appended, once no more is taken. */
   readonly closedCode: FailureCode
 }
@@ -79,18 +81,23 @@ export class Proposer {
    * @throws RequestFailure `closedCode`, TOO_MANY_REQUESTS at once; the promise rejects with TIMEOUT, or with
    *   `closedCode` for what was never appended.
    */
-  submit(command: Command, payload: Uint8Array): Promise<Outcome<CommandResponse>> {
+  submit(command: Command, payload: Uint8Array, author?: Author): Promise<Outcome<CommandResponse>> {
     if (this.#stopped) throw this.#closed()
     if (this.#queue.length >= MAX_QUEUED_PROPOSALS || this.#queuedBytes + payload.length > MAX_QUEUED_BYTES) {
       throw new RequestFailure('TOO_MANY_REQUESTS')
     }
     return new Promise((resolve, reject) => {
       const deadline = this.#ports.clock.now() + REQUEST_TIMEOUT_MS
-      this.#queue.push({ command, payload, deadline, settled: false, resolve, reject })
+      this.#queue.push({ command, author, payload, deadline, settled: false, resolve, reject })
       this.#queuedBytes += payload.length
       this.#scheduleFlush()
       this.#armDeadline(deadline)
     })
+  }
+
+  /** Taken, and not answered yet. */
+  get pending(): number {
+    return this.#queue.length + (this.#inFlight?.batch.length ?? 0)
   }
 
   /** Resolves when a record that was sent after this call is known to be valid. Rejects as `submit` does. */
@@ -175,6 +182,7 @@ export class Proposer {
     const error = cause instanceof Error ? cause : new Error(String(cause))
     this.#stopped = true
     // The batch may be in the log or not: the clients are told that the outcome is unknown.
+    this.#ports.onGivenUp(batch.filter(isOpen).length)
     for (const proposal of batch) refuse(proposal, new RequestFailure('TIMEOUT', { cause: error }))
     for (const { reject } of barriers) reject(this.#closed(error))
     this.#refuseQueue()
@@ -189,6 +197,7 @@ export class Proposer {
   }
 
   #refuseQueue(): void {
+    this.#ports.onGivenUp(this.#queue.length)
     for (const proposal of this.#queue.splice(0)) refuse(proposal, this.#closed())
     for (const { reject } of this.#barriers.splice(0)) reject(this.#closed())
     this.#queuedBytes = 0
@@ -210,11 +219,11 @@ export class Proposer {
 
   #expire(now: number): void {
     const inFlight = this.#inFlight?.batch ?? []
-    for (const proposal of inFlight) {
-      if (proposal.deadline <= now) refuse(proposal, new RequestFailure('TIMEOUT'))
-    }
+    const late = inFlight.filter((proposal) => isOpen(proposal) && proposal.deadline <= now)
+    for (const proposal of late) refuse(proposal, new RequestFailure('TIMEOUT'))
     const live = this.#queue.findIndex((proposal) => proposal.deadline > now)
     const expired = this.#queue.splice(0, live < 0 ? this.#queue.length : live)
+    this.#ports.onGivenUp(late.length + expired.length)
     for (const proposal of expired) {
       this.#queuedBytes -= proposal.payload.length
       refuse(proposal, new RequestFailure('TIMEOUT'))
@@ -222,4 +231,8 @@ export class Proposer {
     const oldest = inFlight.find((proposal) => !proposal.settled) ?? this.#queue[0]
     if (oldest !== undefined) this.#armDeadline(oldest.deadline)
   }
+}
+
+function isOpen({ settled }: Proposal): boolean {
+  return !settled
 }

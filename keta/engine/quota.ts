@@ -38,6 +38,7 @@ export function costOf(command: Command): number {
     case 'compact':
     case 'leaseRevoke':
     case 'alarm':
+    case 'auth':
       return 0
   }
 }

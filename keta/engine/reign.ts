@@ -4,6 +4,7 @@
  * is acknowledged only here, and only when it is known to be valid: the log acknowledged it in the very place after
  * what was applied, or it was read back. Leases run out and history is compacted on the leader's clock.
  */
+import { type Author, SERVER } from '../command/author.ts'
 import { encodeCommand } from '../command/codec.ts'
 import type { Command, CommandResponse } from '../command/command.ts'
 import type { FailureCode } from '../command/failure.ts'
@@ -15,6 +16,7 @@ import type { Outcome } from './api.ts'
 import { AutoCompactor } from './auto-compactor.ts'
 import { Flight } from './flight.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
+import type { EngineObserver } from './observer.ts'
 import type { AutoCompaction, Clock, EngineLogger, Timer } from './ports.ts'
 import { type Proposal, Proposer } from './proposer.ts'
 import type { Replica } from './replica.ts'
@@ -30,6 +32,7 @@ export interface ReignPorts {
   readonly log: Log
   readonly clock: Clock
   readonly logger: EngineLogger
+  readonly observer: EngineObserver
   readonly autoCompaction: AutoCompaction
   /** What those are told whose request was never appended when the reign is over. */
   readonly closedCode: FailureCode
@@ -89,6 +92,7 @@ export class Reign {
       clock,
       closedCode: ports.closedCode,
       commit: (batch) => this.#commit(batch),
+      onGivenUp: (requests) => ports.observer.gaveUp(requests),
       onFailure: (error) => {
         if (!(error instanceof Superseded)) ports.onFailure(error)
       },
@@ -97,7 +101,10 @@ export class Reign {
       clock,
       lessor: replica.state.leases,
       logger,
-      revoke: (command) => this.submit(command, encodeCommand(command)),
+      revoke: (command) => {
+        ports.observer.leaseExpired()
+        return this.#submitOwn(command)
+      },
     })
     this.#autoCompactor = new AutoCompactor(
       {
@@ -106,7 +113,7 @@ export class Reign {
         revision: () => replica.state.store.revision,
         compact: (revision) => {
           const command: Command = { kind: 'compact', revision, physical: false }
-          return this.submit(command, encodeCommand(command))
+          return this.#submitOwn(command)
         },
       },
       ports.autoCompaction,
@@ -125,9 +132,20 @@ export class Reign {
     return this.#lastCommit
   }
 
+  /** Requests that wait for the log. */
+  get pending(): number {
+    return this.#proposer.pending
+  }
+
   /** @throws RequestFailure at once or as rejection, see Proposer. */
-  submit(command: Command, payload: Uint8Array): Promise<Outcome<CommandResponse>> {
-    return this.#proposer.submit(command, payload)
+  submit(command: Command, payload: Uint8Array, author?: Author): Promise<Outcome<CommandResponse>> {
+    return this.#proposer.submit(command, payload, author)
+  }
+
+  /** A command of the server's own. Only where somebody asks who it is, it says so: most logs know no authors. */
+  #submitOwn(command: Command): Promise<Outcome<CommandResponse>> {
+    const author = this.#ports.replica.state.auth.enabled ? SERVER : undefined
+    return this.submit(command, encodeCommand(command, undefined, author), author)
   }
 
   /**
@@ -244,11 +262,13 @@ export class Reign {
 
   /** True if the batch has been applied; false if it must be read back. */
   async #append(batch: readonly Proposal[], firstSeq: number, records: readonly Uint8Array[]): Promise<boolean> {
-    const { log, replica, shared } = this.#ports
+    const { clock, log, observer, replica, shared } = this.#ports
     const sentAfter = replica.position.offset
+    const sentAt = clock.now()
     let baseOffset: number
     try {
       ;({ baseOffset } = await log.append(records, this.#giveUp.signal))
+      observer.appended(records.length, bytesOf(records), clock.now() - sentAt)
     } catch (error) {
       // Given up because the reign is over: what the log holds of it will be read.
       if (error instanceof LogError && error.code === 'ABORTED') return false
@@ -274,12 +294,12 @@ export class Reign {
     records: readonly Uint8Array[],
     baseOffset: number,
   ): void {
-    const { clock, logger, replica, onNoSpace } = this.#ports
+    const { clock, logger, observer, replica, onNoSpace } = this.#ports
     const started = clock.now()
     for (const [index, record] of records.entries()) {
-      const command = batch[index]?.command
-      const hadRoom = command === undefined || replica.quota.hasRoomFor(command)
-      const applied = replica.apply(baseOffset + index, record, command)
+      const proposal = batch[index]
+      const hadRoom = proposal === undefined || replica.quota.hasRoomFor(proposal.command)
+      const applied = replica.apply(baseOffset + index, record, proposal)
       if (applied.status !== 'applied' && applied.status !== 'ticked') {
         throw new LogProtocolError(`own record at offset ${baseOffset + index} was ${describe(applied)}`)
       }
@@ -288,6 +308,7 @@ export class Reign {
       this.#flight?.applied(firstSeq + index, applied, replica.state.store.revision, hadRoom)
     }
     const took = clock.now() - started
+    observer.committed(took)
     if (took > SLOW_APPLY_MS) {
       logger.warn('apply request took too long', {
         took: `${took.toFixed(0)}ms`,
@@ -328,6 +349,12 @@ export function lostTail(baseOffset: number, read: number): LogDivergedError {
 
 /** Stands for "any write" when the quota is asked after the fact. */
 const NOTHING: Command = { kind: 'leaseGrant', id: 0n, ttl: 0 }
+
+function bytesOf(records: readonly Uint8Array[]): number {
+  let bytes = 0
+  for (const record of records) bytes += record.length
+  return bytes
+}
 
 function describe(applied: Applied): string {
   return applied.status === 'ignored' ? `ignored (${applied.reason})` : applied.status

@@ -12,7 +12,8 @@ export class Scrubber {
   readonly #clock: Clock
   readonly #store: Store
   #scheduled = false
-  #paused = false
+  /** How many want it to rest. */
+  #pauses = 0
   #stopped = false
   readonly #waiters: (() => void)[] = []
 
@@ -23,7 +24,7 @@ export class Scrubber {
 
   /** Work may have appeared. */
   wake(): void {
-    if (this.#scheduled || this.#paused || this.#stopped) return
+    if (this.#scheduled || this.#pauses > 0 || this.#stopped) return
     if (!this.#store.scrubPending) {
       for (const resolve of this.#waiters.splice(0)) resolve()
       return
@@ -31,7 +32,7 @@ export class Scrubber {
     this.#scheduled = true
     this.#clock.soon(() => {
       this.#scheduled = false
-      if (this.#paused || this.#stopped) return
+      if (this.#pauses > 0 || this.#stopped) return
       this.#store.scrub(KEYS_PER_SLICE)
       this.wake()
     })
@@ -46,12 +47,13 @@ export class Scrubber {
     })
   }
 
+  /** Until as many `resume` have followed. */
   pause(): void {
-    this.#paused = true
+    this.#pauses++
   }
 
   resume(): void {
-    this.#paused = false
+    this.#pauses--
     this.wake()
   }
 

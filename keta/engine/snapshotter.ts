@@ -5,7 +5,8 @@
 import type { SnapshotInfo, SnapshotStore } from '../log/snapshots.ts'
 import type { StateMachine } from '../state/state-machine.ts'
 import { inBackground } from './background.ts'
-import type { EngineLogger } from './ports.ts'
+import type { EngineObserver } from './observer.ts'
+import type { Clock, EngineLogger } from './ports.ts'
 import type { Replayed } from './replay.ts'
 import type { Scrubber } from './scrubber.ts'
 
@@ -15,7 +16,9 @@ export interface SnapshotterPorts {
   readonly state: StateMachine
   readonly snapshots: SnapshotStore
   readonly scrubber: Scrubber
+  readonly clock: Clock
   readonly logger: EngineLogger
+  readonly observer: EngineObserver
   readonly minLogBytes: number
   /** What the start found; `snapshotBytes` is 0 if there was no usable snapshot. */
   readonly replayed: Pick<Replayed, 'snapshotBytes' | 'logBytes' | 'damagedSnapshots'>
@@ -64,7 +67,8 @@ export class Snapshotter {
   }
 
   async #takeOne(): Promise<void> {
-    const { state, snapshots, scrubber, logger } = this.#ports
+    const { state, snapshots, scrubber, clock, logger, observer } = this.#ports
+    const startedAt = clock.now()
     // Also after a failure: the next attempt waits for as much new log, so that a full disk is not hammered.
     this.#bytesSince = 0
     const dump = state.dump()
@@ -73,6 +77,7 @@ export class Snapshotter {
       const saved = await snapshots.save(dump.offset, this.#untilStopped(dump.chunks))
       this.#lastSizeBytes = saved.sizeBytes
       await this.#saved()
+      observer.snapshotSaved(saved.sizeBytes, clock.now() - startedAt)
       logger.info('saved snapshot', { offset: saved.offset, bytes: saved.sizeBytes })
     } catch (error) {
       if (!this.#stopped) logger.error('could not save a snapshot; the log is kept and the server goes on', { error })

@@ -16,7 +16,7 @@ export interface SoleAuthorityPorts {
   readonly clock: Clock
   readonly logger: EngineLogger
   readonly owner: Uint8Array
-  readonly reign: Pick<ReignPorts, 'autoCompaction' | 'onNoSpace'>
+  readonly reign: Pick<ReignPorts, 'autoCompaction' | 'observer' | 'onNoSpace'>
   readonly onFailure: (error: Error) => void
 }
 

@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 
 import { ProtoWriter } from '../bytes/proto-writer.ts'
+import { asEncoded } from './encoded.fixture.ts'
 import { type Frame, Inbox } from './inbox.ts'
 import { Outbox } from './outbox.ts'
 
@@ -11,9 +12,9 @@ const FRAME_BYTES = 30
 
 const payloads = fc.array(fc.uint8Array({ maxLength: 1000 }), { maxLength: 20 })
 
-function packed(all: readonly Uint8Array[]): Buffer[] {
+function packed(all: readonly Uint8Array[], headLength?: number): Buffer[] {
   const outbox = new Outbox(MESSAGE_BYTES)
-  for (const [index, payload] of all.entries()) outbox.put(index + 1, payload)
+  for (const [index, payload] of all.entries()) outbox.put(index + 1, asEncoded(payload, headLength))
   return taken(outbox)
 }
 
@@ -35,8 +36,8 @@ function hex(payload: Uint8Array | undefined): string | undefined {
 describe('the frames between nodes', () => {
   it('bring every payload over, in order, whatever its size', () => {
     fc.assert(
-      fc.property(payloads, (all) => {
-        const frames = unpacked(packed(all))
+      fc.property(payloads, fc.nat({ max: 500 }), (all, headLength) => {
+        const frames = unpacked(packed(all, headLength))
         expect(frames.map((frame) => [frame.id, hex(frame.payload)])).to.deep.equal(
           all.map((payload, index) => [index + 1, hex(payload)]),
         )
@@ -58,8 +59,8 @@ describe('the frames between nodes', () => {
 
   it('leave out what was withdrawn, and say that nothing of it was sent', () => {
     const outbox = new Outbox(MESSAGE_BYTES)
-    outbox.put(1, Buffer.from('a'))
-    outbox.put(2, Buffer.from('b'))
+    outbox.put(1, asEncoded(Buffer.from('a')))
+    outbox.put(2, asEncoded(Buffer.from('b')))
     expect(outbox.withdraw(1)).to.equal(true)
     expect(unpacked(taken(outbox)).map(({ id }) => id)).to.deep.equal([2])
     expect(outbox.withdraw(2)).to.equal(false)
@@ -67,7 +68,7 @@ describe('the frames between nodes', () => {
 
   it('cannot withdraw what has been sent in part, and finish it', () => {
     const outbox = new Outbox(MESSAGE_BYTES)
-    outbox.put(1, Buffer.alloc(500, 1))
+    outbox.put(1, asEncoded(Buffer.alloc(500, 1)))
     const first = outbox.take()
     expect(outbox.withdraw(1)).to.equal(false)
     const [frame] = unpacked([first ?? Buffer.alloc(0), ...taken(outbox)])
@@ -86,7 +87,7 @@ describe('the frames between nodes', () => {
   it('are refused if a payload begins where another has not ended', () => {
     const [first = Buffer.alloc(0)] = packed([Buffer.alloc(500)])
     const other = new Outbox(MESSAGE_BYTES)
-    other.put(2, Buffer.alloc(1))
+    other.put(2, asEncoded(Buffer.alloc(1)))
     expect(() => unpacked([first, ...taken(other)])).to.throw('payload 1 has no end')
   })
 

@@ -5,13 +5,13 @@ import { networkInterfaces } from 'node:os'
 import { expect } from 'chai'
 
 import { grpcJsNetwork } from './grpc-js-network.ts'
-import { answering, signal } from './pair.fixture.ts'
+import { answering, SECRET, signal } from './pair.fixture.ts'
 import { createPeers } from './peers.ts'
 
 const LOCAL = '127.0.0.1'
 
 describe('the network between nodes', () => {
-  const network = grpcJsNetwork()
+  const network = grpcJsNetwork(SECRET)
 
   function probed(host: string, port: number): Promise<boolean> {
     return new Promise((resolve) => {
@@ -54,7 +54,7 @@ describe('the network between nodes', () => {
     if (!hasLoopback) this.skip()
     const node = await answering(() => ({ kind: 'done' }), 0, '::1')
     const gone = signal()
-    const link = createPeers().connect([node.url], () => gone.resolve())
+    const link = createPeers({ secret: SECRET }).connect([node.url], () => gone.resolve())
     await link.request({ kind: 'ping' }, 1500)
     await node.close()
     await gone.promise

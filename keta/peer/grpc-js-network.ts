@@ -12,7 +12,8 @@ import {
 
 import { ClosableCredentials } from './closable-credentials.ts'
 import type { Address, Connection, ConnectionEvents, Network } from './connection.ts'
-import { EXCHANGE, PEER_SERVICE, VERSION, VERSION_METADATA } from './protocol.ts'
+import { DEFAULT_LINK_TLS, LinkCredentials, type LinkTls } from './link-tls.ts'
+import { EXCHANGE, PEER_SERVICE, SECRET_METADATA, VERSION, VERSION_METADATA } from './protocol.ts'
 
 const CHANNEL_OPTIONS: ChannelOptions = {
   // After 2 s the other side is asked whether it is there, and after 3 s without an answer it is not.
@@ -35,13 +36,18 @@ const PATH = `/${PEER_SERVICE}/${EXCHANGE}`
 const DEFAULT_PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443' }
 const asIs = (bytes: Buffer): Buffer => bytes
 
-/** @param secure for https URLs; by default they are verified against the certificate authorities of the system. */
-export function grpcJsNetwork(secure: ChannelCredentials = credentials.createSsl()): Network {
+/**
+ * @param secret see secret.ts
+ * @param tls asked for each connection to an https URL; by default the authorities that Node.js trusts count.
+ */
+export function grpcJsNetwork(secret: string, tls: () => LinkTls = () => DEFAULT_LINK_TLS): Network {
   return {
     dial: (url, events) => {
       const { protocol, hostname, port } = new URL(url)
       const target = `dns:${hostname}:${port === '' ? (DEFAULT_PORTS[protocol] ?? '') : port}`
-      return new GrpcJsConnection(target, protocol === 'https:' ? secure : credentials.createInsecure(), events)
+      const host = hostname.replace(/^\[|\]$/g, '')
+      const channelCredentials = protocol === 'https:' ? new LinkCredentials(host, tls()) : credentials.createInsecure()
+      return new GrpcJsConnection(target, { channelCredentials, secret }, events)
     },
     probe,
   }
@@ -55,12 +61,17 @@ class GrpcJsConnection implements Connection {
   #opened = false
   #closed = false
 
-  constructor(target: string, channelCredentials: ChannelCredentials, events: ConnectionEvents) {
+  constructor(
+    target: string,
+    { channelCredentials, secret }: { readonly channelCredentials: ChannelCredentials; readonly secret: string },
+    events: ConnectionEvents,
+  ) {
     this.#credentials = new ClosableCredentials(channelCredentials)
     this.#events = events
     this.#client = new Client(target, this.#credentials, CHANNEL_OPTIONS)
     const metadata = new Metadata()
     metadata.set(VERSION_METADATA, VERSION)
+    metadata.set(SECRET_METADATA, secret)
     this.#call = this.#client.makeBidiStreamRequest(PATH, asIs, asIs, metadata)
     this.#call.on('data', (message: Buffer) => this.#message(message))
     this.#call.on('drain', () => {

@@ -288,4 +288,37 @@ describe('a link to another node', () => {
       expect(network.probes).to.have.length(0)
     })
   })
+
+  it('tells who counts of its connections, bytes and failures, and of how long a ping takes', async () => {
+    const told: string[] = []
+    const tell =
+      (what: string) =>
+      (value?: number): void =>
+        void told.push(value === undefined ? what : `${what} ${value}`)
+    const observer = {
+      connected: tell('connected'),
+      disconnected: tell('disconnected'),
+      sent: (bytes: number) => told.push(bytes > 0 ? 'sent' : 'sent nothing'),
+      received: (bytes: number) => told.push(bytes > 0 ? 'received' : 'received nothing'),
+      roundTrip: tell('round trip'),
+      failed: tell('failed'),
+    }
+    link.close()
+    const watched = new Link(URLS, () => undefined, { network, clock, observer })
+    await open()
+    await clock.advance(4_000)
+    await clock.advance(7)
+    network.last.answer([[1, { kind: 'done' }]])
+    await clock.settle()
+    expect(told.splice(0)).to.deep.equal(['connected', 'sent', 'received', 'round trip 7'])
+    const asked = watched.request({ kind: 'readIndex' }, 1000).catch(() => undefined)
+    await clock.settle()
+    network.last.events.ended(DROPPED)
+    await asked
+    const late = watched.request({ kind: 'readIndex' }, 10).catch(() => undefined)
+    await clock.advance(10)
+    await late
+    watched.close()
+    expect(told).to.deep.equal(['sent', 'disconnected', 'failed', 'failed'])
+  })
 })

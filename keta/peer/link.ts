@@ -3,12 +3,16 @@ import { PeerError, type PeerLink, type PeerRequest, type PeerResponse } from '.
 import type { Clock, Timer } from './clock.ts'
 import type { Address, Connection, Network } from './connection.ts'
 import { Inbox } from './inbox.ts'
+import { type LinkObserver, NO_LINK_OBSERVER } from './link-observer.ts'
 import { decodeResponse, encodeRequest } from './messages.ts'
 import { Outbox } from './outbox.ts'
+import { RoundTrips } from './round-trips.ts'
 
 export interface LinkPorts {
   readonly network: Network
   readonly clock: Clock
+  /** Without it nothing is measured. */
+  readonly observer?: LinkObserver
 }
 
 /** From the first packet to the greeting. A node that takes longer would be of no use to who waits for it. */
@@ -26,6 +30,8 @@ interface Waiting {
   readonly timer: Timer
   readonly resolve: (response: PeerResponse) => void
   readonly reject: (error: PeerError) => void
+  /** Somebody will miss the answer. */
+  readonly counts: boolean
 }
 
 /**
@@ -37,6 +43,8 @@ export class Link implements PeerLink {
   readonly #onGone: () => void
   readonly #network: Network
   readonly #clock: Clock
+  readonly #observer: LinkObserver
+  readonly #roundTrips: RoundTrips | undefined
   readonly #waiting = new Map<number, Waiting>()
   readonly #outbox = new Outbox()
   #inbox = new Inbox(Number.POSITIVE_INFINITY)
@@ -56,24 +64,36 @@ export class Link implements PeerLink {
   #url = 0
   #lastFailure: Error | undefined
 
-  constructor(urls: readonly string[], onGone: () => void, { network, clock }: LinkPorts) {
+  constructor(urls: readonly string[], onGone: () => void, { network, clock, observer }: LinkPorts) {
     if (urls.length === 0) throw new RangeError('a link needs at least one URL')
     this.#urls = urls
     this.#onGone = onGone
     this.#network = network
     this.#clock = clock
+    this.#observer = observer ?? NO_LINK_OBSERVER
+    this.#roundTrips =
+      observer &&
+      new RoundTrips({
+        clock,
+        ping: (timeoutMs) => this.request({ kind: 'ping' }, timeoutMs),
+        measured: (tookMs) => observer.roundTrip(tookMs),
+      })
     this.#attempt()
   }
 
   request(request: PeerRequest, timeoutMs: number): Promise<PeerResponse> {
     if (this.#state === 'closed') return Promise.reject(new PeerError('the link is closed', false))
-    if (this.#state === 'resting') return Promise.reject(this.#error('not connected', false, this.#lastFailure))
+    const counts = request.kind !== 'ping'
+    if (this.#state === 'resting') {
+      if (counts) this.#observer.failed()
+      return Promise.reject(this.#error('not connected', false, this.#lastFailure))
+    }
     const id = ++this.#lastId
     return new Promise((resolve, reject) => {
       const timer = this.#clock.setTimer(timeoutMs, () => {
         this.#reject(id, `no answer within ${timeoutMs} ms`)
       })
-      this.#waiting.set(id, { timer, resolve, reject })
+      this.#waiting.set(id, { timer, resolve, reject, counts })
       this.#outbox.put(id, encodeRequest(request))
       this.#flushSoon()
     })
@@ -140,6 +160,8 @@ export class Link implements PeerLink {
     this.#failures = 0
     this.#lost = address
     this.#writable = true
+    this.#observer.connected()
+    this.#roundTrips?.start()
     this.#flush()
   }
 
@@ -159,6 +181,10 @@ export class Link implements PeerLink {
 
   /** Ends whatever is under way, and tells everybody who waits. */
   #disconnect(reason: string, cause?: Error): void {
+    if (this.#state === 'open') {
+      this.#observer.disconnected()
+      this.#roundTrips?.stop()
+    }
     this.#timer?.cancel()
     this.#endProbe()
     this.#connection?.close()
@@ -183,11 +209,13 @@ export class Link implements PeerLink {
     while (this.#writable && this.#connection !== undefined) {
       const message = this.#outbox.take()
       if (message === undefined) return
+      this.#observer.sent(message.length)
       this.#writable = this.#connection.write(message)
     }
   }
 
   #message(bytes: Uint8Array): void {
+    this.#observer.received(bytes.length)
     try {
       for (const { id, payload } of this.#inbox.take(bytes)) {
         if (payload !== undefined) this.#answer(id, payload)
@@ -215,6 +243,7 @@ export class Link implements PeerLink {
     if (waiting === undefined) return
     this.#waiting.delete(id)
     waiting.timer.cancel()
+    if (waiting.counts) this.#observer.failed()
     waiting.reject(this.#error(reason, !this.#outbox.withdraw(id), cause))
   }
 

@@ -4,7 +4,15 @@ import fc from 'fast-check'
 import { ProtoWriter } from '../bytes/proto-writer.ts'
 import type { PeerRequest } from '../cluster/peers.ts'
 import { STATUS } from '../transport/transport.ts'
-import { decodeRequest, decodeResponse, encodeRequest, encodeResponse, type WireResponse } from './messages.ts'
+import { whole } from './encoded.fixture.ts'
+import {
+  decodeRequest,
+  decodeResponse,
+  type Encoded,
+  encodeRequest,
+  encodeResponse,
+  type WireResponse,
+} from './messages.ts'
 
 const bytes = fc.uint8Array({ maxLength: 300 }).map((content) => Buffer.from(content))
 const text = fc.string({ unit: 'grapheme', maxLength: 30 })
@@ -50,7 +58,7 @@ describe('the messages between nodes', () => {
   it('give back every request, whatever unknown fields are around it', () => {
     fc.assert(
       fc.property(request, unknownFields, (message, unknown) => {
-        const encoded = Buffer.concat([unknown, encodeRequest(message), unknown])
+        const encoded = Buffer.concat([unknown, whole(encodeRequest(message)), unknown])
         expect(plain(decodeRequest(encoded))).to.deep.equal(plain(message))
       }),
     )
@@ -59,7 +67,7 @@ describe('the messages between nodes', () => {
   it('give back every response, whatever unknown fields are around it', () => {
     fc.assert(
       fc.property(response, unknownFields, (message, unknown) => {
-        const encoded = Buffer.concat([unknown, encodeResponse(message), unknown])
+        const encoded = Buffer.concat([unknown, whole(encodeResponse(message)), unknown])
         expect(plain(decodeResponse(encoded))).to.deep.equal(plain(message))
       }),
     )
@@ -102,16 +110,32 @@ describe('the messages between nodes', () => {
 
   // What two versions agree on: other bytes would be another protocol.
   it('have the bytes that the description gives them', () => {
+    const hex = (encoded: Encoded) => whole(encoded).toString('hex')
     const forward = encodeRequest({
       kind: 'forward',
       method: 'a/b',
       body: Buffer.from([9]),
       metadata: new Map([['token', 't']]),
     })
-    expect(forward.toString('hex')).to.equal('0801' + '1203612f62' + '1a0109' + '220a' + '0a05746f6b656e' + '120174')
-    expect(encodeRequest({ kind: 'takeOver', epoch: 7 }).toString('hex')).to.equal('08032807')
-    expect(encodeResponse({ kind: 'readIndex', offset: 300 }).toString('hex')).to.equal('080330ac02')
+    expect(hex(forward)).to.equal('0801' + '1203612f62' + '220a' + '0a05746f6b656e' + '120174' + '1a0109')
+    expect(hex(encodeRequest({ kind: 'takeOver', epoch: 7 }))).to.equal('08032807')
+    expect(hex(encodeResponse({ kind: 'readIndex', offset: 300 }))).to.equal('080330ac02')
     const refusal = encodeResponse({ kind: 'refusal', status: STATUS.NOT_FOUND, message: 'x', appliedOffset: 5 })
-    expect(refusal.toString('hex')).to.equal('0802' + '1805' + '2005' + '2a0178')
+    expect(hex(refusal)).to.equal('0802' + '1805' + '2005' + '2a0178')
+    const answer = encodeResponse({ kind: 'answer', body: Buffer.from([9]), appliedOffset: 5 })
+    expect(hex(answer)).to.equal('0801' + '1805' + '120109')
+  })
+
+  it('are read in any order of their fields', () => {
+    const request = decodeRequest(Buffer.from('0801' + '1a0109' + '1203612f62', 'hex'))
+    expect(plain(request)).to.deep.equal({ kind: 'forward', method: 'a/b', body: '09', metadata: new Map() })
+    const response = decodeResponse(Buffer.from('0801' + '120109' + '1805', 'hex'))
+    expect(plain(response)).to.deep.equal({ kind: 'answer', body: '09', appliedOffset: 5 })
+  })
+
+  it('hand a body over as it is, without copying it', () => {
+    const body = Buffer.from('body')
+    expect(encodeRequest({ kind: 'forward', method: 'a/b', body, metadata: new Map() }).body).to.equal(body)
+    expect(encodeResponse({ kind: 'answer', body, appliedOffset: 5 }).body).to.equal(body)
   })
 })

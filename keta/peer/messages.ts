@@ -20,23 +20,37 @@ const REQUEST_KIND_OF = inverse(REQUEST_KINDS)
 const RESPONSE_KIND_OF = inverse(RESPONSE_KINDS)
 const STATUS_CODES: ReadonlySet<number> = new Set(Object.values(STATUS))
 
-/** Room for everything but the body, so that the writer's buffer seldom grows. */
-const HEAD_BYTES = 128
+/** A message as it is sent. Its body comes last, and is not copied until the whole goes into what is written. */
+export interface Encoded {
+  readonly head: Uint8Array
+  readonly body: Uint8Array
+}
 
-export function encodeRequest(request: PeerRequest): Buffer {
-  const writer = new ProtoWriter(HEAD_BYTES + (request.kind === 'forward' ? request.body.length : 0))
+/** Room for a head, so that the writer's buffer seldom grows: of most requests, and of answers. */
+const REQUEST_HEAD_BYTES = 64
+const RESPONSE_HEAD_BYTES = 32
+const NO_BODY: Uint8Array = new Uint8Array(0)
+const NO_METADATA: ReadonlyMap<string, string> = new Map()
+
+export function encodeRequest(request: PeerRequest): Encoded {
+  const writer = new ProtoWriter(REQUEST_HEAD_BYTES)
   writer.intField(1, REQUEST_KINDS[request.kind])
   if (request.kind === 'takeOver') writer.intField(5, request.epoch)
-  if (request.kind !== 'forward') return writer.finish()
+  if (request.kind !== 'forward') return encoded(writer, NO_BODY, 0)
   writer.stringField(2, request.method)
-  writer.bytesField(3, request.body)
   for (const [name, value] of request.metadata) {
     const entry = new ProtoWriter()
     entry.stringField(1, name)
     entry.stringField(2, value)
     writer.messageField(4, entry.finish())
   }
-  return writer.finish()
+  return encoded(writer, request.body, 3)
+}
+
+/** @param field of the body, which is left out if it is empty. */
+function encoded(head: ProtoWriter, body: Uint8Array, field: number): Encoded {
+  if (body.length > 0) head.beginField(field, body.length)
+  return { head: head.finish(), body }
 }
 
 /**
@@ -47,34 +61,35 @@ export function decodeRequest(bytes: Uint8Array): PeerRequest | undefined {
   const reader = new ProtoReader(bytes)
   let kind: PeerRequest['kind'] | undefined
   let method = ''
-  let body: Uint8Array = new Uint8Array()
-  const metadata = new Map<string, string>()
+  let body = NO_BODY
+  let metadata: Map<string, string> | undefined
   let epoch = 0
   for (let field = reader.next(); field !== 0; field = reader.next()) {
     if (field === 1) kind = REQUEST_KIND_OF.get(reader.int())
     else if (field === 2) method = reader.text()
     else if (field === 3) body = reader.bytes()
-    else if (field === 4) metadata.set(...decodeEntry(reader.message()))
+    else if (field === 4) (metadata ??= new Map()).set(...decodeEntry(reader.message()))
     else if (field === 5) epoch = reader.int()
     else reader.skip()
   }
-  if (kind === 'forward') return { kind, method, body, metadata }
+  if (kind === 'forward') return { kind, method, body, metadata: metadata ?? NO_METADATA }
   if (kind === 'takeOver') return { kind, epoch }
   return kind && { kind }
 }
 
-export function encodeResponse(response: WireResponse): Buffer {
-  const writer = new ProtoWriter(HEAD_BYTES + (response.kind === 'answer' ? response.body.length : 0))
+export function encodeResponse(response: WireResponse): Encoded {
+  const writer = new ProtoWriter(RESPONSE_HEAD_BYTES)
   writer.intField(1, RESPONSE_KINDS[response.kind])
   if (response.kind === 'answer') {
-    writer.bytesField(2, response.body)
     writer.intField(3, response.appliedOffset)
-  } else if (response.kind === 'refusal') {
+    return encoded(writer, response.body, 2)
+  }
+  if (response.kind === 'refusal') {
     writer.intField(3, response.appliedOffset)
     writer.intField(4, response.status)
     writer.stringField(5, response.message)
   } else if (response.kind === 'readIndex') writer.intField(6, response.offset)
-  return writer.finish()
+  return encoded(writer, NO_BODY, 0)
 }
 
 /**
@@ -84,7 +99,7 @@ export function encodeResponse(response: WireResponse): Buffer {
 export function decodeResponse(bytes: Uint8Array): WireResponse {
   const reader = new ProtoReader(bytes)
   let kind: WireResponse['kind'] = 'failed'
-  let body: Uint8Array = new Uint8Array()
+  let body = NO_BODY
   let appliedOffset = 0
   let status: StatusCode = STATUS.OK
   let message = ''

@@ -2,7 +2,7 @@
  * A process for the system tests of the link. `answer`: answers pings, and nothing else, until it is killed. `ask URL`:
  * asks once, closes its link, and should end by itself.
  */
-import { answering, never } from './pair.fixture.ts'
+import { answering, never, SECRET } from './pair.fixture.ts'
 import { createPeers } from './peers.ts'
 
 const [, , role, url = ''] = process.argv
@@ -10,7 +10,7 @@ if (role === 'answer') {
   const node = await answering((request) => (request.kind === 'ping' ? { kind: 'done' } : never))
   process.send?.(node.url)
 } else {
-  const link = createPeers().connect([url], () => undefined)
+  const link = createPeers({ secret: SECRET }).connect([url], () => undefined)
   const outcome = await link.request({ kind: 'ping' }, 500).then(
     ({ kind }) => kind,
     (error: unknown) => String(error),

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 
 import type { PeerError, PeerLink } from '../cluster/peers.ts'
-import { signal } from './pair.fixture.ts'
+import { SECRET, signal } from './pair.fixture.ts'
 import { createPeers } from './peers.ts'
 
 const CHILD = fileURLToPath(new URL('./peer-child.fixture.ts', import.meta.url))
@@ -33,7 +33,7 @@ describe('a link to another process', function () {
     const child = start('answer')
     const [url] = (await once(child, 'message')) as [string]
     const { promise: gone, resolve } = signal<number>()
-    const link = createPeers().connect([url], () => resolve(performance.now()))
+    const link = createPeers({ secret: SECRET }).connect([url], () => resolve(performance.now()))
     links.push(link)
     await link.request({ kind: 'ping' }, 5_000)
     return { child, link, gone }

@@ -7,7 +7,7 @@ import { expect } from 'chai'
 import { PeerError, type PeerLink, type PeerRequest, type PeerResponse } from '../cluster/peers.ts'
 import { createGrpcJsTransport } from '../transport/grpc-js/grpc-js-transport.ts'
 import { RpcError, STATUS, stream } from '../transport/transport.ts'
-import { type Answering, answering, type Handle, MAX_FORWARDED_BYTES, never, signal } from './pair.fixture.ts'
+import { type Answering, answering, type Handle, MAX_FORWARDED_BYTES, never, SECRET, signal } from './pair.fixture.ts'
 import { createPeers } from './peers.ts'
 import { EXCHANGE, PEER_SERVICE } from './protocol.ts'
 
@@ -57,7 +57,7 @@ describe('two nodes', () => {
   }
 
   function linkTo(urls: readonly string[], onGone: () => void = () => undefined): PeerLink {
-    const link = createPeers().connect(urls, onGone)
+    const link = createPeers({ secret: SECRET }).connect(urls, onGone)
     closing.push(() => link.close())
     return link
   }

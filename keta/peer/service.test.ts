@@ -3,11 +3,12 @@ import { expect } from 'chai'
 import type { PeerResponse } from '../cluster/peers.ts'
 import { ManualClock } from '../engine/manual-clock.fixture.ts'
 import { RpcError, type ServerStream, STATUS, type StreamHandler, type StreamMethod } from '../transport/transport.ts'
+import { asEncoded, whole } from './encoded.fixture.ts'
 import { Inbox } from './inbox.ts'
 import { decodeResponse, encodeRequest, type WireResponse } from './messages.ts'
 import { Outbox } from './outbox.ts'
 import { signal } from './pair.fixture.ts'
-import { EXCHANGE } from './protocol.ts'
+import { EXCHANGE, SECRET_METADATA } from './protocol.ts'
 import { type PeerServiceOptions, peerService } from './service.ts'
 
 const MAX_REQUEST_BYTES = 4 * 1024 * 1024
@@ -53,32 +54,34 @@ describe('the answering side of the peer link', () => {
     out = new FakeStream()
     defects = []
     waiting = []
-    exchange = open('1')
+    exchange = open('2')
   })
 
-  function open(version: string | undefined): StreamHandler<Uint8Array> {
+  function open(version: string | undefined, secret = 'of the nodes'): StreamHandler<Uint8Array> {
     const handle = (): Promise<PeerResponse> => {
       const answer = signal<PeerResponse>()
       waiting.push(answer)
       return answer.promise
     }
     const options: PeerServiceOptions = {
+      secret: 'of the nodes',
       clock,
       maxRequestBytes: MAX_REQUEST_BYTES,
       onDefect: (error) => defects.push(error),
     }
     const method = peerService({ handle }, options).get(EXCHANGE) as unknown as StreamMethod<Uint8Array, Uint8Array>
-    return method.open(out, { peer: 'test', metadata: () => version })
+    const metadata = (name: string) => (name === SECRET_METADATA ? secret : version)
+    return method.open(out, { peer: 'test', metadata, onClosed: () => undefined })
   }
 
   function ask(payloads: readonly Uint8Array[]): void | Promise<void> {
     const outbox = new Outbox(Number.POSITIVE_INFINITY)
-    for (const [index, payload] of payloads.entries()) outbox.put(index + 1, payload)
+    for (const [index, payload] of payloads.entries()) outbox.put(index + 1, asEncoded(payload))
     return exchange.message(outbox.take() ?? Buffer.alloc(0))
   }
 
   function pings(count: number): Uint8Array[] {
-    return Array.from({ length: count }, () => encodeRequest({ kind: 'ping' }))
+    return Array.from({ length: count }, () => whole(encodeRequest({ kind: 'ping' })))
   }
 
   async function answer(count = waiting.length): Promise<void> {
@@ -110,7 +113,7 @@ describe('the answering side of the peer link', () => {
 
   it('reads no more while too many requests are in hand', async () => {
     const body = Buffer.alloc(1024 * 1024)
-    const large = encodeRequest({ kind: 'forward', method: 'a/b', body, metadata: new Map() })
+    const large = whole(encodeRequest({ kind: 'forward', method: 'a/b', body, metadata: new Map() }))
     for (let count = 1; count < 16; count++) expect(ask([large])).to.equal(undefined)
     let readOn = false
     const full = ask([large])?.then(() => {
@@ -135,10 +138,18 @@ describe('the answering side of the peer link', () => {
     expect(out.answers()).to.have.length(0)
   })
 
+  it('serves nobody who does not know the secret of the nodes', () => {
+    for (const secret of ['', 'of the node', 'of the nodes ']) {
+      expect(() => open('2', secret))
+        .to.throw(RpcError, 'this service is for the nodes of the cluster')
+        .with.property('status', STATUS.PERMISSION_DENIED)
+    }
+  })
+
   it('does not serve another version', () => {
-    for (const version of [undefined, '2', '']) {
+    for (const version of [undefined, '1', '']) {
       expect(() => open(version))
-        .to.throw(RpcError, 'this node speaks version 1 of the peer protocol')
+        .to.throw(RpcError, 'this node speaks version 2 of the peer protocol')
         .with.property('status', STATUS.FAILED_PRECONDITION)
     }
   })

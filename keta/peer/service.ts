@@ -13,13 +13,18 @@ import { type Clock, processClock } from './clock.ts'
 import { type Frame, Inbox } from './inbox.ts'
 import { decodeRequest, encodeResponse, type WireResponse } from './messages.ts'
 import { Outbox } from './outbox.ts'
-import { EXCHANGE, VERSION, VERSION_METADATA } from './protocol.ts'
+import { EXCHANGE, SECRET_METADATA, VERSION, VERSION_METADATA } from './protocol.ts'
+import { isSecret } from './secret.ts'
 
 export interface PeerServiceOptions {
+  /** Which an asker must know; see secret.ts. */
+  readonly secret: string
   /** Told of what the handler throws. The asker is only told that nothing is known. */
   readonly onDefect: (error: unknown) => void
   /** Largest message of a client that another node may forward; a larger one is refused. What goes with it is small. */
   readonly maxRequestBytes: number
+  /** Only who has shown by a certificate that it is a node is answered. */
+  readonly onlyNodes?: boolean
   readonly clock?: Pick<Clock, 'soon'>
 }
 
@@ -42,11 +47,18 @@ export function peerService(handler: PeerHandler, options: PeerServiceOptions): 
     decode: (bytes) => bytes,
     encode: (bytes) => bytes,
     open: (out, call) => {
+      if (options.onlyNodes === true) requireNode(call)
       requireVersion(call)
+      requireSecret(call, options.secret)
       return new Exchange(out, handler, options)
     },
   })
   return new Map([[EXCHANGE, exchange]])
+}
+
+function requireNode({ isNode }: Call): void {
+  if (isNode === true) return
+  throw new RpcError(STATUS.PERMISSION_DENIED, 'only who has the certificate of a node is answered here')
 }
 
 function requireVersion(call: Call): void {
@@ -54,6 +66,11 @@ function requireVersion(call: Call): void {
   if (version === VERSION) return
   const text = `this node speaks version ${VERSION} of the peer protocol, the other one: ${version}`
   throw new RpcError(STATUS.FAILED_PRECONDITION, text)
+}
+
+function requireSecret(call: Call, secret: string): void {
+  if (isSecret(call.metadata(SECRET_METADATA), secret)) return
+  throw new RpcError(STATUS.PERMISSION_DENIED, 'this service is for the nodes of the cluster')
 }
 
 class Exchange implements StreamHandler<Uint8Array> {

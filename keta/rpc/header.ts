@@ -5,7 +5,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
 
 import { ProtoReader } from '../bytes/proto-reader.ts'
-import { ProtoWriter } from '../bytes/proto-writer.ts'
+import { intFieldLength, ProtoWriter } from '../bytes/proto-writer.ts'
 import type { Engine } from '../engine/api.ts'
 import type { ResponseHeaderSchema } from '../proto/gen/etcdserverpb/rpc_pb.js'
 
@@ -59,16 +59,20 @@ export class Headers {
     const reader = new ProtoReader(answer)
     if (reader.next() !== HEADER) throw new Error('an answer does not begin with its header')
     const header = reader.message()
-    const writer = new ProtoWriter(64)
-    writer.raw(this.#identity)
+    let revision = 0
+    let term = 0
     for (let field = header.next(); field !== 0; field = header.next()) {
-      if (field === REVISION || field === RAFT_TERM) writer.intField(field, header.int())
+      if (field === REVISION) revision = header.int()
+      else if (field === RAFT_TERM) term = header.int()
       else header.skip()
     }
-    const replaced = new ProtoWriter(answer.length + 32)
-    replaced.messageField(HEADER, writer.finish())
-    replaced.raw(answer.subarray(reader.position))
-    return replaced.finish()
+    const writer = new ProtoWriter(answer.length + 32)
+    writer.beginField(HEADER, this.#identity.length + intFieldLength(revision) + intFieldLength(term))
+    writer.raw(this.#identity)
+    writer.intField(REVISION, revision)
+    writer.intField(RAFT_TERM, term)
+    writer.raw(answer.subarray(reader.position))
+    return writer.finish()
   }
 
   message(revision: number = this.#engine.revision): HeaderMessage {

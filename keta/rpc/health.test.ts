@@ -1,24 +1,18 @@
 import { expect } from 'chai'
 
-import type { OpenedEngine } from '../engine/api.ts'
 import { Health, HealthCheckResponse_ServingStatus as ServingStatus } from '../proto/gen/health/health_pb.js'
-import type { ServiceTable } from '../transport/transport.ts'
-import { call, refusalOf, Switch, testEngine, testServices, TestStream } from './test-client.fixture.ts'
+import { call, refusalOf, servedEngine, Switch, TestStream } from './test-client.fixture.ts'
 
 const { check, list, watch } = Health.method
 
 describe('the Health service', () => {
-  let engine: OpenedEngine
-  let services: ServiceTable
+  const { services, serve } = servedEngine()
   let readiness: Switch
 
-  beforeEach(async () => {
-    engine = await testEngine()
+  beforeEach(() => {
     readiness = new Switch()
-    services = testServices(engine, { readiness })
+    serve({ readiness })
   })
-
-  afterEach(() => engine.stop())
 
   it('tells whether the server serves', async () => {
     expect((await call(services, check, {})).status).to.equal(ServingStatus.SERVING)

@@ -1,23 +1,15 @@
 import { toBinary } from '@bufbuild/protobuf'
 import { expect } from 'chai'
 
-import type { OpenedEngine } from '../engine/api.ts'
 import { KV, type RangeRequest_SortOrder as SortOrder, ResponseHeaderSchema } from '../proto/gen/etcdserverpb/rpc_pb.js'
-import { RpcError, type ServiceTable } from '../transport/transport.ts'
-import { call, IDENTITY, refusalOf, testEngine, testServices, utf8 } from './test-client.fixture.ts'
+import { RpcError } from '../transport/transport.ts'
+import { call, IDENTITY, refusalOf, servedEngine, testServices, utf8 } from './test-client.fixture.ts'
 
 const { range, put, deleteRange, txn, compact } = KV.method
 
 describe('the KV service', () => {
-  let engine: OpenedEngine
-  let services: ServiceTable
-
-  beforeEach(async () => {
-    engine = await testEngine()
-    services = testServices(engine)
-  })
-
-  afterEach(() => engine.stop())
+  const served = servedEngine()
+  const { services } = served
 
   const write = (key: string, value: string) => call(services, put, { key: utf8(key), value: utf8(value) })
   const read = (key: string) => call(services, range, { key: utf8(key) })
@@ -86,12 +78,12 @@ describe('the KV service', () => {
 
   it('answers transactions that only read without the log', async () => {
     await write('k', 'v')
-    const before = engine.status().appendedIndex
+    const before = served.engine.status().appendedIndex
     const success = [{ request: { case: 'requestRange', value: { key: utf8('k') } } }] as const
     const { responses } = await call(services, txn, { success: [...success] })
     expect(responses).to.have.length(1)
     await call(services, txn, {})
-    expect(engine.status().appendedIndex).to.equal(before)
+    expect(served.engine.status().appendedIndex).to.equal(before)
   })
 
   it('refuses with the texts of etcd', async () => {
@@ -131,7 +123,7 @@ describe('the KV service', () => {
   })
 
   it('takes another number of operations from its options', async () => {
-    const strict = testServices(engine, { maxTxnOps: 1 })
+    const strict = testServices(served.engine, { maxTxnOps: 1 })
     const compare = [{ key: utf8('a') }, { key: utf8('b') }]
     expect(await refusalOf(call(strict, txn, { compare }))).to.equal(
       '3: etcdserver: too many operations in txn request',
@@ -139,7 +131,7 @@ describe('the KV service', () => {
   })
 
   it('says that it was stopped', async () => {
-    await engine.stop()
+    await served.engine.stop()
     expect(await refusalOf(write('k', 'v'))).to.equal('14: etcdserver: server stopped')
   })
 })

@@ -8,10 +8,19 @@ import {
   decodeRangeRequest,
   decodeTxnRequest,
 } from '../command/kv-messages.ts'
-import type { CompactOperation, DeleteRangeOperation, PutOperation, TxnOperation } from '../command/operations.ts'
-import type { Engine } from '../engine/api.ts'
+import { holdsOnlyRanges } from '../command/txn-scan.ts'
+import type { FailureCode } from '../command/failure.ts'
+import type {
+  CompactOperation,
+  DeleteRangeOperation,
+  PutOperation,
+  RangeOperation,
+  TxnOperation,
+} from '../command/operations.ts'
+import type { Access, Engine } from '../engine/api.ts'
 import { checkDeleteRange, checkPut, checkRange, checkTxn } from '../state/checks.ts'
 import type { Method } from '../transport/transport.ts'
+import type { Caller, Callers } from './callers.ts'
 import type { Headers } from './header.ts'
 import { encodeAnswer, encodeHeaderOnly } from './kv-answers.ts'
 import { method, refuse } from './methods.ts'
@@ -22,10 +31,11 @@ export function kvService(
   engine: Engine,
   headers: Headers,
   routes: Routes,
+  callers: Callers,
   maxTxnOps: number,
 ): ReadonlyMap<string, Method> {
   return new Map([
-    ['Range', range(engine, headers)],
+    ['Range', range(engine, headers, callers)],
     ['Put', routes.method('etcdserverpb.KV/Put', put(engine, headers))],
     ['DeleteRange', routes.method('etcdserverpb.KV/DeleteRange', deleteRange(engine, headers))],
     ['Txn', routes.method('etcdserverpb.KV/Txn', txn(engine, headers, maxTxnOps))],
@@ -33,26 +43,34 @@ export function kvService(
   ])
 }
 
-function range(engine: Engine, headers: Headers): Method {
+function range(engine: Engine, headers: Headers, callers: Callers): Method {
   return method({
     decode: decodeRangeRequest,
-    handle(operation) {
+    handle(operation, call) {
       refuse(checkRange(operation))
-      return engine.read(operation.serializable, () => {
-        const { response, revision } = engine.range(operation)
-        return encodeAnswer(headers.encoded(revision), response)
-      })
+      return callers.as(call, (caller) =>
+        engine.read(operation.serializable, () => {
+          if (engine.access.enabled) refuse(refusalOfRange(engine.access, operation, caller))
+          const { response, revision } = engine.range(operation)
+          return encodeAnswer(headers.encoded(revision), response)
+        }),
+      )
     },
   })
+}
+
+function refusalOfRange(access: Access, { key, rangeEnd }: RangeOperation, caller: Caller): FailureCode | undefined {
+  const author = caller.author()
+  return access.mayRead(author, key, rangeEnd) ?? access.isCurrent(author)
 }
 
 function put(engine: Engine, headers: Headers): Routed<PutOperation> {
   return {
     decode: decodePutRequest,
-    async handle(operation, body) {
+    async handle(operation, body, caller) {
       engine.admit(operation)
       refuse(checkPut(operation))
-      const { response, revision } = await engine.propose(operation, body)
+      const { response, revision } = await engine.propose(operation, body, caller.author())
       return encodeAnswer(headers.encoded(revision), response)
     },
   }
@@ -61,9 +79,9 @@ function put(engine: Engine, headers: Headers): Routed<PutOperation> {
 function deleteRange(engine: Engine, headers: Headers): Routed<DeleteRangeOperation> {
   return {
     decode: decodeDeleteRangeRequest,
-    async handle(operation, body) {
+    async handle(operation, body, caller) {
       refuse(checkDeleteRange(operation))
-      const { response, revision } = await engine.propose(operation, body)
+      const { response, revision } = await engine.propose(operation, body, caller.author())
       return encodeAnswer(headers.encoded(revision), response)
     },
   }
@@ -72,27 +90,35 @@ function deleteRange(engine: Engine, headers: Headers): Routed<DeleteRangeOperat
 function txn(engine: Engine, headers: Headers, maxTxnOps: number): Routed<TxnOperation> {
   return {
     decode: decodeTxnRequest,
-    answersAnywhere: isReadOnly,
-    async handle(operation, body) {
+    answersAnywhere: holdsOnlyRanges,
+    async handle(operation, body, caller) {
       engine.admit(operation)
       refuse(checkTxn(operation, maxTxnOps))
       if (isReadOnly(operation)) {
         return engine.read(isSerializable(operation), () => {
+          if (engine.access.enabled) refuse(refusalOfTxn(engine.access, operation, caller))
           const { response, revision } = engine.readTxn(operation)
           return encodeAnswer(headers.encoded(revision), response)
         })
       }
-      const { response, revision } = await engine.propose(operation, body)
+      const { response, revision } = await engine.propose(operation, body, caller.author())
       return encodeAnswer(headers.encoded(revision), response)
     },
   }
 }
 
+function refusalOfTxn(access: Access, operation: TxnOperation, caller: Caller): FailureCode | undefined {
+  const author = caller.author()
+  return access.mayReadTxn(author, operation) ?? access.isCurrent(author)
+}
+
 function compact(engine: Engine, headers: Headers): Routed<CompactOperation> {
   return {
     decode: decodeCompactionRequest,
-    async handle(operation, body) {
-      const { revision } = await engine.compact(operation, body)
+    async handle(operation, body, caller) {
+      const author = caller.author()
+      refuse(engine.access.isRoot(author))
+      const { revision } = await engine.compact(operation, body, author)
       return encodeHeaderOnly(headers.encoded(revision))
     },
   }

@@ -3,21 +3,13 @@ import { expect } from 'chai'
 import type { OpenedEngine } from '../engine/api.ts'
 import { RequestFailure } from '../command/failure.ts'
 import { KV, Lease } from '../proto/gen/etcdserverpb/rpc_pb.js'
-import type { ServiceTable } from '../transport/transport.ts'
-import { call, refusalOf, testEngine, testServices, TestStream, utf8 } from './test-client.fixture.ts'
+import { call, refusalOf, servedEngine, testServices, TestStream, utf8 } from './test-client.fixture.ts'
 
 const { leaseGrant, leaseRevoke, leaseTimeToLive, leaseLeases, leaseKeepAlive } = Lease.method
 
 describe('the Lease service', () => {
-  let engine: OpenedEngine
-  let services: ServiceTable
-
-  beforeEach(async () => {
-    engine = await testEngine()
-    services = testServices(engine)
-  })
-
-  afterEach(() => engine.stop())
+  const served = servedEngine()
+  const { services } = served
 
   it('grants under the id asked for, whatever 64 bits it has, without moving the revision', async () => {
     for (const ID of [42n, -1n, 2n ** 63n - 1n]) {
@@ -30,13 +22,13 @@ describe('the Lease service', () => {
   it('chooses a positive id of 63 random bits for 0, never 0 itself', async () => {
     const draws = [new Uint8Array(8), new Uint8Array(8).fill(0xff)]
     const random = () => draws.shift() ?? new Uint8Array(8)
-    const { ID } = await call(testServices(engine, { random }), leaseGrant, { TTL: 100n })
+    const { ID } = await call(testServices(served.engine, { random }), leaseGrant, { TTL: 100n })
     expect(ID).to.equal(2n ** 63n - 1n)
   })
 
   it('raises the TTL to the minimum', async () => {
     expect((await call(services, leaseGrant, { ID: 1n, TTL: -5n })).TTL).to.equal(2n)
-    expect((await call(testServices(engine, { minLeaseTtl: 9 }), leaseGrant, { ID: 2n })).TTL).to.equal(9n)
+    expect((await call(testServices(served.engine, { minLeaseTtl: 9 }), leaseGrant, { ID: 2n })).TTL).to.equal(9n)
   })
 
   it('refuses with the texts of etcd', async () => {
@@ -92,6 +84,7 @@ describe('the Lease service', () => {
   })
 
   it('takes the header of a renewal before it renews', async () => {
+    const { engine } = served
     let revision = 7
     const slow = Object.create(engine) as OpenedEngine
     Object.defineProperties(slow, {
@@ -112,6 +105,7 @@ describe('the Lease service', () => {
   })
 
   it('ends a stream whose renewal is refused', async () => {
+    const { engine } = served
     const stopped = Object.create(engine) as OpenedEngine
     Object.defineProperties(stopped, {
       revision: { value: 1 },

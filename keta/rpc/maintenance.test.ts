@@ -1,7 +1,6 @@
 import { create, toBinary } from '@bufbuild/protobuf'
 import { expect } from 'chai'
 
-import type { OpenedEngine } from '../engine/api.ts'
 import {
   AlarmRequest_AlarmAction as Action,
   AlarmType,
@@ -10,21 +9,13 @@ import {
   KV,
   Maintenance,
 } from '../proto/gen/etcdserverpb/rpc_pb.js'
-import type { ServiceTable } from '../transport/transport.ts'
-import { call, IDENTITY, refusalOf, testEngine, testServices, utf8 } from './test-client.fixture.ts'
+import { call, IDENTITY, refusalOf, servedEngine, utf8 } from './test-client.fixture.ts'
 
 const { status, alarm, hashKV, hash, defragment } = Maintenance.method
 
 describe('the Maintenance and Cluster services', () => {
-  let engine: OpenedEngine
-  let services: ServiceTable
-
-  beforeEach(async () => {
-    engine = await testEngine()
-    services = testServices(engine)
-  })
-
-  afterEach(() => engine.stop())
+  const served = servedEngine()
+  const { services } = served
 
   it('report the status', async () => {
     await call(services, KV.method.put, { key: utf8('k'), value: utf8('v') })
@@ -35,7 +26,7 @@ describe('the Maintenance and Cluster services', () => {
       leader: IDENTITY.memberId,
       isLearner: false,
       raftTerm: 1n,
-      raftIndex: BigInt(engine.status().appendedIndex),
+      raftIndex: BigInt(served.engine.status().appendedIndex),
       dbSizeQuota: 2n ** 31n,
     })
     expect(answer.raftAppliedIndex).to.equal(answer.raftIndex)

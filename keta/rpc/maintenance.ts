@@ -1,4 +1,4 @@
-/** etcd's Maintenance service, without Snapshot and Downgrade. */
+/** etcd's Maintenance service. Snapshot is in snapshot.ts. */
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 
 import { type ActiveAlarm, ALARM_CORRUPT, ALARM_NONE, ALARM_NOSPACE } from '../command/command.ts'
@@ -11,6 +11,9 @@ import {
   AlarmResponseSchema,
   DefragmentRequestSchema,
   DefragmentResponseSchema,
+  DowngradeRequest_DowngradeAction,
+  DowngradeRequestSchema,
+  DowngradeResponseSchema,
   HashKVRequestSchema,
   HashKVResponseSchema,
   HashRequestSchema,
@@ -20,10 +23,11 @@ import {
   StatusRequestSchema,
   StatusResponseSchema,
 } from '../proto/gen/etcdserverpb/rpc_pb.js'
-import type { Method } from '../transport/transport.ts'
+import { type Method, RpcError, STATUS } from '../transport/transport.ts'
 import type { Headers } from './header.ts'
-import { coldMethod } from './methods.ts'
+import { coldMethod, refuse } from './methods.ts'
 import type { Routed, Routes } from './routes.ts'
+import { snapshot } from './snapshot.ts'
 
 export interface MaintenanceOptions {
   /** The etcd version whose behaviour this is: clients decide by it what they may ask for. */
@@ -43,7 +47,9 @@ export function maintenanceService(
     ['Hash', hash(engine, headers)],
     ['HashKV', hashKv(engine, headers)],
     ['Defragment', defragment(engine)],
-    ['MoveLeader', moveLeader(engine, headers)],
+    ['MoveLeader', moveLeader(engine)],
+    ['Downgrade', downgrade(headers, options)],
+    ['Snapshot', snapshot(engine, options.storageVersion)],
   ])
 }
 
@@ -83,8 +89,11 @@ function alarmName(alarm: number): string {
 function alarm(engine: Engine, headers: Headers): Routed<AlarmRequest> {
   return {
     decode: (body) => fromBinary(AlarmRequestSchema, body),
-    answersAnywhere: ({ action }) => action === AlarmRequest_AlarmAction.GET,
-    async handle({ action, memberID, alarm }) {
+    answersAnywhere: isQuestion,
+    async handle({ action, memberID, alarm }, _body, caller) {
+      const author = caller.author()
+      const asks = action === AlarmRequest_AlarmAction.GET
+      refuse(asks ? engine.access.isSomebody(author) : engine.access.isRoot(author))
       switch (action) {
         case AlarmRequest_AlarmAction.GET: {
           const alarms = await engine.read(false, () => engine.alarms())
@@ -94,13 +103,22 @@ function alarm(engine: Engine, headers: Headers): Routed<AlarmRequest> {
         case AlarmRequest_AlarmAction.DEACTIVATE: {
           const verb = action === AlarmRequest_AlarmAction.ACTIVATE ? 'activate' : 'deactivate'
           const command = { kind: 'alarm', action: verb, memberId: memberID, alarm } as const
-          const { response, revision } = await engine.propose(command)
+          const { response, revision } = await engine.propose(command, undefined, author)
           return alarmAnswer(headers, revision, response.alarms)
         }
         default:
           throw new RequestFailure('UNKNOWN_ALARM_ACTION')
       }
     },
+  }
+}
+
+function isQuestion(body: Uint8Array): boolean {
+  try {
+    return fromBinary(AlarmRequestSchema, body).action === AlarmRequest_AlarmAction.GET
+  } catch {
+    // Whoever answers says what is wrong with it.
+    return false
   }
 }
 
@@ -117,10 +135,39 @@ function alarmAnswer(headers: Headers, revision: number, alarms: readonly Active
   return toBinary(AlarmResponseSchema, create(AlarmResponseSchema, answer))
 }
 
-function moveLeader(engine: Engine, headers: Headers): Method {
+/** Like defragmentation an answer without a header. */
+function moveLeader(engine: Engine): Method {
   return coldMethod(MoveLeaderRequestSchema, MoveLeaderResponseSchema, async ({ targetID }) => {
     await engine.moveLeader(targetID)
-    return { header: headers.message(0) }
+    return {}
+  })
+}
+
+/** "3.5", "3.5.7", "3.5.0-rc.1+git": the versions that etcd reads. */
+const VERSION = /^(\d+)\.(\d+)(?:\.\d+(?:-[\w.-]+)?(?:\+[\w.-]+)?)?$/
+
+/**
+ * etcd's downgrades are about the format of its files, which this server does not have: what etcd would refuse is
+ * refused as it does, and what it would do is not offered.
+ */
+function downgrade(headers: Headers, { storageVersion }: MaintenanceOptions): Method {
+  const [, major, minor] = VERSION.exec(storageVersion) ?? []
+  const version = `${major}.${minor}`
+  const target = `${major}.${Number(minor) - 1}`
+  return coldMethod(DowngradeRequestSchema, DowngradeResponseSchema, (request) => {
+    switch (request.action) {
+      case DowngradeRequest_DowngradeAction.CANCEL:
+        return { header: headers.message(), version }
+      case DowngradeRequest_DowngradeAction.VALIDATE:
+      case DowngradeRequest_DowngradeAction.ENABLE: {
+        const [matched, askedMajor, askedMinor] = VERSION.exec(request.version) ?? []
+        if (matched === undefined) throw new RequestFailure('BAD_DOWNGRADE_VERSION')
+        if (`${Number(askedMajor)}.${Number(askedMinor)}` !== target) throw new RequestFailure('BAD_DOWNGRADE_TARGET')
+        throw new RpcError(STATUS.UNIMPLEMENTED, 'keta: its files have no format of an older etcd to go back to')
+      }
+      default:
+        throw new RequestFailure('UNKNOWN_DOWNGRADE_ACTION')
+    }
   })
 }
 

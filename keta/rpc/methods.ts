@@ -12,7 +12,7 @@ import {
 } from '@bufbuild/protobuf'
 
 import { type FailureCode, RequestFailure } from '../command/failure.ts'
-import { type Method, unary } from '../transport/transport.ts'
+import { type Call, type Method, unary } from '../transport/transport.ts'
 import { toRpcError } from './errors.ts'
 
 /**
@@ -21,12 +21,12 @@ import { toRpcError } from './errors.ts'
  */
 export function method<Request>(definition: {
   decode(bytes: Uint8Array): Request
-  handle(request: Request): Uint8Array | Promise<Uint8Array>
+  handle(request: Request, call: Call): Uint8Array | Promise<Uint8Array>
 }): Method {
   return unary<Request, Uint8Array>({
     decode: (bytes) => translated(() => definition.decode(bytes)),
-    handle(request) {
-      const answer = translated(() => definition.handle(request))
+    handle(request, call) {
+      const answer = translated(() => definition.handle(request, call))
       return answer instanceof Promise ? answer.catch(rethrow) : answer
     },
     encode: (bytes) => bytes,
@@ -37,13 +37,16 @@ export function method<Request>(definition: {
 export function coldMethod<Request extends DescMessage, Response extends DescMessage>(
   request: Request,
   response: Response,
-  handle: (request: MessageShape<Request>) => MessageInitShape<Response> | Promise<MessageInitShape<Response>>,
+  handle: (
+    request: MessageShape<Request>,
+    call: Call,
+  ) => MessageInitShape<Response> | Promise<MessageInitShape<Response>>,
 ): Method {
   const encode = (answer: MessageInitShape<Response>): Uint8Array => toBinary(response, create(response, answer))
   return method({
     decode: (bytes) => fromBinary(request, bytes),
-    handle(message) {
-      const answer = handle(message)
+    handle(message, call) {
+      const answer = handle(message, call)
       return answer instanceof Promise ? answer.then(encode) : encode(answer)
     },
   })

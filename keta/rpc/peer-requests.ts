@@ -3,6 +3,7 @@ import { RequestFailure } from '../command/failure.ts'
 import type { PeerHandler, PeerRequest, PeerResponse } from '../cluster/peers.ts'
 import type { Engine } from '../engine/api.ts'
 import { RpcError } from '../transport/transport.ts'
+import { forwardedCaller } from './callers.ts'
 import type { Routes } from './routes.ts'
 
 export function peerRequests(engine: Engine, routes: Routes): PeerHandler {
@@ -24,7 +25,7 @@ async function answer(engine: Engine, routes: Routes, request: PeerRequest): Pro
   switch (request.kind) {
     case 'forward': {
       if (!engine.leading) return { kind: 'notLeader' }
-      const body = await routes.execute(request.method, request.body)
+      const body = await routes.execute(request.method, request.body, forwardedCaller(request.metadata))
       return { kind: 'answer', body, appliedOffset: engine.appliedOffset }
     }
     case 'readIndex':

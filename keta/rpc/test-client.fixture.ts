@@ -2,7 +2,6 @@
  * For tests: the services on a real engine with its log in memory, called through the table that a transport would
  * serve.
  */
-import { memoryBacking } from '../backing/memory-backing.ts'
 import {
   create,
   type DescMethod,
@@ -12,23 +11,17 @@ import {
   toBinary,
 } from '@bufbuild/protobuf'
 
+import { BcryptPasswords } from '../credentials/passwords.ts'
 import type { Engine, OpenedEngine } from '../engine/api.ts'
-import { openEngine } from '../engine/open-engine.ts'
 import { systemClock } from '../engine/system-clock.ts'
+import { openTestEngine } from '../engine/test-engine.fixture.ts'
+import type { Log } from '../log/log.ts'
 import { MemoryLog } from '../log/memory/memory-log.ts'
-import { MemorySnapshots } from '../log/memory/memory-snapshots.ts'
-import type { Call, Method, RpcError, ServiceTable } from '../transport/transport.ts'
+import type { Call, ClientCertificate, Method, RpcError, ServiceTable } from '../transport/transport.ts'
 import type { Readiness } from './health.ts'
 import { createServices, type ServiceOptions } from './services.ts'
 
 export const IDENTITY = { clusterId: 2n ** 63n + 1n, memberId: 2n ** 64n - 2n, name: 'keta-0' }
-
-export const quiet = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-}
 
 /** A readiness that a test can change. */
 export class Switch implements Readiness {
@@ -46,22 +39,8 @@ export class Switch implements Readiness {
   }
 }
 
-export function testEngine(): Promise<OpenedEngine> {
-  return openEngine({
-    identity: IDENTITY,
-    clientUrls: () => ['http://127.0.0.1:2379'],
-    log: new MemoryLog(),
-    snapshots: new MemorySnapshots(),
-    backing: memoryBacking(),
-    clock: systemClock,
-    random: (count) => new Uint8Array(count).fill(7),
-    logger: quiet,
-    quotaBytes: 0,
-    maxRequestBytes: 1_572_864,
-    progressNotifyIntervalMs: 600_000,
-    snapshotLogBytes: 1 << 30,
-    autoCompaction: { mode: 'off' },
-  })
+export function testEngine(log: Log = new MemoryLog()): Promise<OpenedEngine> {
+  return openTestEngine({ identity: IDENTITY, clientUrls: () => ['http://127.0.0.1:2379'], log, clock: systemClock })
 }
 
 export function testServices(engine: Engine, options: Partial<ServiceOptions> = {}): ServiceTable {
@@ -69,22 +48,84 @@ export function testServices(engine: Engine, options: Partial<ServiceOptions> = 
     version: '3.6.16',
     readiness: new Switch(),
     random: (count) => new Uint8Array(count).fill(0xff),
+    credentials: { passwords: new BcryptPasswords(4) },
     ...options,
   }).table
 }
 
-const CALL: Call = { metadata: () => undefined, peer: 'test' }
+/** Within a `describe`: each of its tests gets an engine of its own, with these services. */
+export function servedEngine(options: Partial<ServiceOptions> = {}) {
+  let engine: OpenedEngine
+  let log: MemoryLog
+  /** One object for all the tests, filled anew for each. */
+  const services = new Map<string, ReadonlyMap<string, Method>>()
+  const serve = (others: Partial<ServiceOptions>): void => {
+    services.clear()
+    for (const [name, methods] of testServices(engine, others)) services.set(name, methods)
+  }
+
+  beforeEach(async () => {
+    log = new MemoryLog()
+    engine = await testEngine(log)
+    serve(options)
+  })
+
+  afterEach(() => engine.stop())
+
+  return {
+    services,
+    /** Serves with other options until the end of the test. */
+    serve,
+    get engine() {
+      return engine
+    },
+    get log() {
+      return log
+    },
+  }
+}
+
+/** What a call shows of who calls: a token, sent as clients send it, or what TLS has found out. */
+export type Shown = string | { readonly token?: string; readonly certificate: ClientCertificate }
+
+function callWith(shown: Shown | undefined): Call {
+  const { token, certificate } = typeof shown === 'object' ? shown : { token: shown, certificate: undefined }
+  const metadata = (name: string) => (name === 'token' ? token : undefined)
+  return { metadata, peer: 'test', certificate, onClosed: () => undefined }
+}
+
+/** A call that its client can give up. */
+export class TestCall implements Call {
+  readonly peer = 'test'
+  readonly #listeners: (() => void)[] = []
+  #closed = false
+
+  metadata(): undefined {
+    return undefined
+  }
+
+  onClosed(listener: () => void): void {
+    if (this.#closed) listener()
+    else this.#listeners.push(listener)
+  }
+
+  close(): void {
+    this.#closed = true
+    for (const listener of this.#listeners.splice(0)) listener()
+  }
+}
 
 /** Calls a unary method with messages. @throws what the method throws, an RpcError for a refusal. */
 export async function call<M extends DescMethod>(
   services: ServiceTable,
   description: M,
   request: MessageInitShape<M['input']>,
+  as?: Shown | TestCall,
 ): Promise<MessageShape<M['output']>> {
   const method = methodOf(services, description)
   if (method.kind !== 'unary') throw new Error(`${description.name} is a stream`)
   const bytes = toBinary(description.input, create(description.input, request))
-  const response = await method.handle(method.decode(bytes), CALL)
+  const response = await method.handle(method.decode(bytes), as instanceof TestCall ? as : callWith(as))
   return fromBinary(description.output, method.encode(response)) as MessageShape<M['output']>
 }
 
@@ -102,7 +143,7 @@ export class TestStream<M extends DescMethod> {
   readonly #method: Extract<Method, { kind: 'stream' }>
   readonly #handler: ReturnType<Extract<Method, { kind: 'stream' }>['open']>
 
-  constructor(services: ServiceTable, description: M) {
+  constructor(services: ServiceTable, description: M, shown?: Shown) {
     const method = methodOf(services, description)
     if (method.kind !== 'stream') throw new Error(`${description.name} is not a stream`)
     this.#description = description
@@ -116,11 +157,11 @@ export class TestStream<M extends DescMethod> {
         end: () => {
           this.ended = true
         },
-        fail: (error) => {
+        fail: (error: RpcError) => {
           this.failure = error
         },
       },
-      CALL,
+      callWith(shown),
     )
   }
 

@@ -55,13 +55,7 @@ export class WatchAnswers {
       case 'created':
         return [this.#control(answer.revision, answer.watchId, (writer) => writer.boolField(CREATED, true))]
       case 'refused':
-        return [
-          this.#control(answer.revision, NO_WATCH, (writer) => {
-            writer.boolField(CREATED, true)
-            writer.boolField(CANCELED, true)
-            writer.stringField(CANCEL_REASON, WATCH_REFUSALS[answer.reason])
-          }),
-        ]
+        return [this.refusal(answer.revision, WATCH_REFUSALS[answer.reason])]
       case 'progress':
         return [this.#control(answer.revision, answer.watchId, () => undefined)]
       case 'canceled':
@@ -77,6 +71,15 @@ export class WatchAnswers {
       case 'events':
         return this.#events(answer)
     }
+  }
+
+  /** Of a watch that was not created. */
+  refusal(revision: number, reason: string): Uint8Array {
+    return this.#control(revision, NO_WATCH, (writer) => {
+      writer.boolField(CREATED, true)
+      writer.boolField(CANCELED, true)
+      writer.stringField(CANCEL_REASON, reason)
+    })
   }
 
   #control(revision: number, watchId: bigint, write: (writer: ProtoWriter) => void): Uint8Array {

@@ -1,30 +1,23 @@
 import { expect } from 'chai'
 
-import type { OpenedEngine } from '../engine/api.ts'
 import type { Version } from '../mvcc/kv.ts'
 import { KV, Watch } from '../proto/gen/etcdserverpb/rpc_pb.js'
 import { Event_EventType as EventType } from '../proto/gen/mvccpb/kv_pb.js'
-import type { ServiceTable } from '../transport/transport.ts'
 import type { WatchSink } from '../watch/watch.ts'
-import { call, testEngine, testServices, TestStream, utf8 } from './test-client.fixture.ts'
+import { call, servedEngine, TestStream, utf8 } from './test-client.fixture.ts'
 
 const { watch } = Watch.method
 
 describe('the Watch service', () => {
-  let engine: OpenedEngine
-  let services: ServiceTable
+  const served = servedEngine()
+  const { services } = served
   let stream: TestStream<typeof watch>
 
-  beforeEach(async () => {
-    engine = await testEngine()
-    services = testServices(engine)
+  beforeEach(() => {
     stream = new TestStream(services, watch)
   })
 
-  afterEach(async () => {
-    stream.close()
-    await engine.stop()
-  })
+  afterEach(() => stream.close())
 
   const create = (value: { key?: Uint8Array; rangeEnd?: Uint8Array; startRevision?: bigint; watchId?: bigint } = {}) =>
     stream.send({ requestUnion: { case: 'createRequest', value: { key: utf8('k'), ...value } } })
@@ -46,6 +39,7 @@ describe('the Watch service', () => {
   })
 
   it('ends a stream whose answer cannot be encoded, without a word to whoever publishes', async () => {
+    const { engine } = served
     const open = engine.openWatchStream.bind(engine)
     const sinks: WatchSink[] = []
     engine.openWatchStream = (sink) => {

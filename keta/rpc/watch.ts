@@ -2,16 +2,25 @@
  * etcd's Watch service: one stream of the hub for each stream of a client. A client's half-close does not end its
  * watches. What bounds a hostile client is the transport: it reads no request while the answers are not taken.
  */
-import type { Engine } from '../engine/api.ts'
+import { EMPTY_KEY, FROM_KEY_END } from '../bytes/key.ts'
+import { RequestFailure } from '../command/failure.ts'
+import type { Access, Engine } from '../engine/api.ts'
 import { type Method, RpcError, STATUS, stream, type StreamHandler } from '../transport/transport.ts'
-import type { WatchStream } from '../watch/watch.ts'
+import type { WatchRequest, WatchStream } from '../watch/watch.ts'
+import type { Caller, Callers } from './callers.ts'
+import { refusalText } from './errors.ts'
 import type { Headers } from './header.ts'
 import { endWithoutLeader } from './require-leader.ts'
 import { WatchAnswers } from './watch-answers.ts'
 import { decodeWatchRequest, type WatchMessage } from './watch-requests.ts'
 
 /** @param fragmentBytes see WatchAnswers. */
-export function watchService(engine: Engine, headers: Headers, fragmentBytes: number): ReadonlyMap<string, Method> {
+export function watchService(
+  engine: Engine,
+  headers: Headers,
+  callers: Callers,
+  fragmentBytes: number,
+): ReadonlyMap<string, Method> {
   const answers = new WatchAnswers(headers, fragmentBytes)
   const watch = stream<WatchMessage, Uint8Array>({
     decode: decodeWatchRequest,
@@ -33,19 +42,55 @@ export function watchService(engine: Engine, headers: Headers, fragmentBytes: nu
           }
         },
       })
-      return handlerOf(watchStream, released)
+      const permitted = (request: WatchRequest): boolean | Promise<boolean> =>
+        callers.as(call, (caller) => {
+          const reason = engine.access.enabled ? refusalOf(engine.access, request, caller) : undefined
+          if (reason === undefined) return true
+          out.send(answers.refusal(engine.revision, reason))
+          return false
+        })
+      return handlerOf(watchStream, permitted, released)
     },
   })
   return new Map([['Watch', watch]])
 }
 
-function handlerOf(watchStream: WatchStream, released: () => void): StreamHandler<WatchMessage> {
+/**
+ * Why the caller may not watch this, as a cancel_reason says it; asked when the watch is created, and never again. A
+ * start before the history is told first.
+ */
+function refusalOf(access: Access, request: WatchRequest, caller: Caller): string | undefined {
+  if (request.startRevision < 0) return undefined
+  try {
+    const key = request.key === EMPTY_KEY ? FROM_KEY_END : request.key
+    const refusal = access.mayRead(caller.author(), key, request.rangeEnd)
+    return refusal && refusalText(refusal)
+  } catch (error) {
+    if (error instanceof RequestFailure) return refusalText(error.code)
+    throw error
+  }
+}
+
+function handlerOf(
+  watchStream: WatchStream,
+  permitted: (request: WatchRequest) => boolean | Promise<boolean>,
+  released: () => void,
+): StreamHandler<WatchMessage> {
+  let isOver = false
   return {
-    message(message) {
+    message(message): void | Promise<void> {
       switch (message.kind) {
-        case 'create':
-          watchStream.create(message.request)
+        case 'create': {
+          const { request } = message
+          const answer = permitted(request)
+          if (answer instanceof Promise) {
+            return answer.then((isPermitted) => {
+              if (isPermitted && !isOver) watchStream.create(request)
+            })
+          }
+          if (answer) watchStream.create(request)
           break
+        }
         case 'cancel':
           watchStream.cancel(message.watchId)
           break
@@ -59,6 +104,7 @@ function handlerOf(watchStream: WatchStream, released: () => void): StreamHandle
     halfClosed: () => undefined,
     drained: () => watchStream.drained(),
     closed: () => {
+      isOver = true
       released()
       watchStream.close()
     },

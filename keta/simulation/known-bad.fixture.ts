@@ -3,7 +3,7 @@
  * They replace methods, or stand between the engine and its ports.
  */
 import { chainHash } from '../bytes/hash64.ts'
-import { decodeCommand, encodeCommand } from '../command/codec.ts'
+import { decodeAuthored, encodeCommand } from '../command/codec.ts'
 import { decodeRecord, encodeRecord } from '../command/record.ts'
 import { PeerError, type Peers } from '../cluster/peers.ts'
 import { KetaEngine } from '../engine/engine.ts'
@@ -136,7 +136,7 @@ export const KNOWN_BAD: readonly KnownBad[] = [
           const machine = world.current && cluster.runOf(world.current)?.machine
           const isExpiry = command.kind === 'leaseRevoke' && operationOf(payload) === undefined
           if (!isExpiry || machine === undefined) return original.call(this, command, payload)
-          const { response } = execute(machine, command)
+          const { response } = execute(machine, { command, author: undefined }, machine.position.offset)
           this.leases.revoked(command.id)
           return Promise.resolve({ response: response ?? { kind: 'leaseRevoke' }, revision: machine.store.revision })
         }
@@ -163,7 +163,7 @@ function staleEpochsCount(original: StateMachine['apply']): StateMachine['apply'
     const applied = original.call(this, offset, bytes, decoded)
     if (applied.status !== 'ignored' || applied.reason !== 'stale-epoch') return applied
     const { kind, payload } = decodeRecord(bytes)
-    return kind === 'command' ? execute(this, decodeCommand(payload)) : applied
+    return kind === 'command' ? execute(this, decodeAuthored(payload), offset) : applied
   }
 }
 

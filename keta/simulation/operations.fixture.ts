@@ -5,10 +5,10 @@ import {
   COMPARE_MOD,
   type DeleteRangeOperation,
   type PutOperation,
-  type RangeOperation,
   type TxnOperation,
 } from '../command/operations.ts'
 import type { Engine } from '../engine/api.ts'
+import { range } from '../state/operations.fixture.ts'
 
 /** All keys of the simulation are above it. */
 const FIRST_KEY = 'a'
@@ -55,19 +55,4 @@ export function readAll(engine: Engine): Seen {
   return { offset: engine.appliedOffset, revision, state, values }
 }
 
-const EVERYTHING: RangeOperation = {
-  kind: 'range',
-  key: keyFromText(FIRST_KEY),
-  rangeEnd: FROM_KEY_END,
-  limit: 0,
-  revision: 0,
-  sortOrder: 0,
-  sortTarget: 0,
-  serializable: false,
-  keysOnly: false,
-  countOnly: false,
-  minModRevision: 0,
-  maxModRevision: 0,
-  minCreateRevision: 0,
-  maxCreateRevision: 0,
-}
+const EVERYTHING = range(FIRST_KEY, { rangeEnd: FROM_KEY_END })

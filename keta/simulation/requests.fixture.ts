@@ -73,6 +73,7 @@ export function resultOf(response: CommandResponse): string {
     case 'leaseGrant':
     case 'leaseRevoke':
     case 'alarm':
+    case 'auth':
       return response.kind
   }
 }

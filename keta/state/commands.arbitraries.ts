@@ -1,6 +1,7 @@
 /** For tests: random commands that meet: few keys, few leases, revisions near the present. */
 import fc from 'fast-check'
 import { type Key, keyFromText } from '../bytes/key.ts'
+import { authChange } from '../command/auth.arbitraries.ts'
 import type { Command } from '../command/command.ts'
 import type { Compare, CompareOperand, RequestOperation, TxnOperation } from '../command/operations.ts'
 import { checkTxn } from './checks.ts'
@@ -88,4 +89,10 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
   { arbitrary: deleteCommand, weight: 2 },
   { arbitrary: txnCommand, weight: 4 },
   { arbitrary: otherCommand, weight: 3 },
+)
+
+/** Of nobody: once auth is on they are refused. */
+export const commandOrAuth: fc.Arbitrary<Command> = fc.oneof(
+  { arbitrary: command, weight: 3 },
+  { arbitrary: authChange.map((change) => ({ kind: 'auth' as const, change })), weight: 1 },
 )

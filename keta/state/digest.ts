@@ -13,6 +13,10 @@ export function nextDigest(digest: number, applied: Applied & { status: 'applied
   mixed = mix(mixed, state.store.compactRevision)
   mixed = mix(mixed, state.leases.size)
   mixed = mix(mixed, failure === undefined ? 0 : failure.length)
+  if (applied.command.kind === 'auth') {
+    mixed = mix(mixed, state.auth.revision)
+    mixed = mix(mixed, state.auth.enabled ? 1 : 0)
+  }
   for (const { version, previous } of commit?.events ?? []) {
     mixed = mix(mixed, version.encodedLength)
     mixed = mix(mixed, version.version)

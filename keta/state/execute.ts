@@ -11,9 +11,14 @@ import {
 } from '../command/command.ts'
 import type { FailureCode } from '../command/failure.ts'
 import type { CompactOperation, DeleteRangeOperation, PutOperation, TxnOperation } from '../command/operations.ts'
+import type { AuthStore } from '../auth/auth-store.ts'
+import type { Grants } from '../auth/grants.ts'
+import type { AuthCommand } from '../command/auth-command.ts'
+import type { Authored } from '../command/author.ts'
 import type { Lessor } from '../lease/lessor.ts'
 import type { Commit, Store } from '../mvcc/kv.ts'
 import type { Alarms } from './alarms.ts'
+import { unauthorised } from './authorise.ts'
 import type { Applied } from './state.ts'
 import { checkPath, resolvePath } from './txn-path.ts'
 import { executePath, hasPut } from './txn.ts'
@@ -24,13 +29,22 @@ export interface ReplicatedState {
   readonly store: Store
   readonly leases: Lessor
   readonly alarms: Alarms
+  readonly auth: AuthStore
+  /** Answers from `auth`. */
+  readonly grants: Grants
 }
 
 export type Executed = Extract<Applied, { readonly status: 'applied' }>
 
-export function execute(state: ReplicatedState, command: Command): Executed {
+/** @param offset of the command's record. */
+export function execute(state: ReplicatedState, authored: Authored<Command>, offset: number): Executed {
+  const { command, author } = authored
   const forbidden = forbiddenByAlarm(state.alarms, command)
   if (forbidden !== undefined) return refused(command, forbidden)
+  if (state.auth.enabled) {
+    const failure = unauthorised(state, command, author)
+    if (failure !== undefined) return refused(command, failure)
+  }
   switch (command.kind) {
     case 'put':
       return executePut(state, command)
@@ -46,12 +60,14 @@ export function execute(state: ReplicatedState, command: Command): Executed {
       return executeLeaseRevoke(state, command)
     case 'alarm':
       return executeAlarm(state, command)
+    case 'auth':
+      return executeAuth(state, command, offset)
   }
 }
 
 /** As etcd's corrupt and capped appliers: CORRUPT stops every write, NOSPACE those that need space. */
 function forbiddenByAlarm(alarms: Alarms, command: Command): FailureCode | undefined {
-  if (command.kind === 'alarm') return undefined
+  if (command.kind === 'alarm' || command.kind === 'auth') return undefined
   if (alarms.has(ALARM_CORRUPT)) return 'CORRUPT'
   return alarms.has(ALARM_NOSPACE) && needsSpace(command) ? 'NO_SPACE' : undefined
 }
@@ -112,6 +128,12 @@ function executeAlarm({ alarms }: ReplicatedState, operation: AlarmCommand): Exe
   const { action, memberId, alarm } = operation
   const changed = action === 'activate' ? alarms.activate(memberId, alarm) : alarms.deactivate(memberId, alarm)
   return answered(operation, { kind: 'alarm', alarms: changed === undefined ? [] : [changed] }, undefined)
+}
+
+function executeAuth({ auth }: ReplicatedState, operation: AuthCommand, offset: number): Executed {
+  const failure = auth.apply(operation.change)
+  if (failure !== undefined) return refused(operation, failure)
+  return answered(operation, { kind: 'auth', offset }, undefined)
 }
 
 function answered(command: Command, response: CommandResponse, commit: Commit | undefined): Executed {

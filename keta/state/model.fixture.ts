@@ -106,6 +106,8 @@ export class Model {
         else this.alarms.delete(command.alarm)
         return answered ? [`${command.memberId}:${command.alarm}`] : []
       }
+      case 'auth':
+        throw new Error('auth has a model of its own')
     }
   }
 

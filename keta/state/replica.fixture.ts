@@ -1,4 +1,5 @@
 /** For tests: a state machine with an owner who writes to its log, and what came of each record in plain values. */
+import type { Author } from '../command/author.ts'
 import { encodeCommand } from '../command/codec.ts'
 import type { Command, CommandResponse, OperationResponse } from '../command/command.ts'
 import type { FailureCode } from '../command/failure.ts'
@@ -22,24 +23,24 @@ export class Replica {
     this.#append(this.#chain.claim(CLAIMER))
   }
 
-  run(command: Command): Applied & { readonly status: 'applied' } {
-    const applied = this.#append(this.#chain.command(encodeCommand(command)))
+  run(command: Command, author?: Author): Applied & { readonly status: 'applied' } {
+    const applied = this.#append(this.#chain.command(encodeCommand(command, undefined, author)))
     if (applied.status !== 'applied') throw new Error(`own record was ${applied.status}`)
     return applied
   }
 
   /** The refusal of a command that must leave everything but the place in the log as it was. */
-  refusal(command: Command): FailureCode {
+  refusal(command: Command, author?: Author): FailureCode {
     const before = contents(this.state)
-    const { failure } = this.run(command)
+    const { failure } = this.run(command, author)
     if (failure === undefined) throw new Error(`${command.kind} was not refused`)
     if (contents(this.state) !== before) throw new Error(`refused ${command.kind} changed the state`)
     return failure
   }
 
   /** The answer to a command that must not be refused. */
-  answer(command: Command): CommandResponse {
-    const { response, failure } = this.run(command)
+  answer(command: Command, author?: Author): CommandResponse {
+    const { response, failure } = this.run(command, author)
     if (response === undefined) throw new Error(`${command.kind} was refused: ${failure}`)
     return response
   }
@@ -75,6 +76,7 @@ export function plainResponse(response: CommandResponse | undefined): Plain {
       return { id: Number(response.id), ttl: response.ttl }
     case 'leaseRevoke':
     case 'compact':
+    case 'auth':
       return {}
     case undefined:
       return null
@@ -101,7 +103,7 @@ function plainValue(version: Version | undefined): string {
 }
 
 /** Everything but the place in the log, for comparison. */
-export function contents({ store, leases, alarms }: StateMachine): string {
+export function contents({ store, leases, alarms, auth }: StateMachine): string {
   const commits = store.commits(Math.max(store.compactRevision, 0), Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)
   return JSON.stringify({
     revision: store.revision,
@@ -109,5 +111,6 @@ export function contents({ store, leases, alarms }: StateMachine): string {
     history: commits.map(plainCommit),
     leases: [...leases.leases()].map((lease) => [Number(lease.id), lease.ttl, lease.sortedKeys()]),
     alarms: alarms.list().map(({ memberId, alarm }) => [Number(memberId), alarm]),
+    auth: auth.image,
   })
 }

@@ -1,5 +1,6 @@
 /** Puts a state together from a store and what a header tells of the rest. */
 import { EMPTY_KEY } from '../bytes/key.ts'
+import { AuthStore } from '../auth/auth-store.ts'
 import { Lessor, NO_LEASE } from '../lease/lessor.ts'
 import type { Store } from '../mvcc/kv.ts'
 import { Alarms } from './alarms.ts'
@@ -20,7 +21,8 @@ export function restoreState(header: SnapshotHeader, store: Store, journal: Stat
   for (const { memberId, alarm } of header.alarms) alarms.activate(memberId, alarm)
   const { position, claimer, featureLevel } = header
   const leases = restoreLeases(header, store)
-  return new StateMachine({ store, leases, alarms, position, claimer, featureLevel, journal })
+  const auth = new AuthStore(header.auth)
+  return new StateMachine({ store, leases, alarms, auth, position, claimer, featureLevel, journal })
 }
 
 /** Attachments are not in the header: they are the lease fields of the live keys. */

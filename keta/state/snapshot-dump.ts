@@ -20,6 +20,7 @@ export function dumpState(state: PositionedState): StateDump {
     revision: state.store.revision,
     leases: [...state.leases.leases()],
     alarms: state.alarms.list(),
+    auth: state.auth.image,
   })
   const dump = state.store.dump()
   return { offset: state.position.offset, chunks: chunksOf(header, dump.chunks), close: () => dump.close() }

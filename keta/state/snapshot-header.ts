@@ -4,6 +4,8 @@ import { ProtoReader } from '../bytes/proto-reader.ts'
 import { ProtoWriter } from '../bytes/proto-writer.ts'
 import type { Claimer } from '../command/claim.ts'
 import type { ActiveAlarm } from '../command/command.ts'
+import { type AuthImage, FIRST_AUTH_REVISION } from '../auth/auth-store.ts'
+import { decodeAuthImage, encodeAuthImage } from '../auth/auth-image.ts'
 import type { LogPosition } from './state.ts'
 
 const MAGIC = 'KETASNAP'
@@ -32,6 +34,8 @@ export interface SnapshotHeader {
   readonly revision: number
   readonly leases: readonly { readonly id: bigint; readonly ttl: number }[]
   readonly alarms: readonly ActiveAlarm[]
+  /** Undefined: nobody has ever changed it. */
+  readonly auth?: AuthImage | undefined
 }
 
 export function encodeHeader(header: SnapshotHeader): Buffer {
@@ -50,6 +54,9 @@ export function encodeHeader(header: SnapshotHeader): Buffer {
   for (const alarm of header.alarms) writer.messageField(9, encodeAlarm(alarm))
   writer.intField(10, position.digest)
   if (header.claimer !== undefined) writer.messageField(11, encodeClaimer(header.claimer))
+  if (header.auth !== undefined && header.auth.revision > FIRST_AUTH_REVISION) {
+    writer.messageField(12, encodeAuthImage(header.auth))
+  }
   return writer.finish()
 }
 
@@ -69,6 +76,7 @@ function readHeader(reader: ProtoReader): SnapshotHeader {
   const leases: { id: bigint; ttl: number }[] = []
   const alarms: ActiveAlarm[] = []
   let claimer: Claimer | undefined
+  let auth: AuthImage | undefined
   let featureLevel = 0
   let revision = 0
   for (let field = reader.next(); field !== 0; field = reader.next()) {
@@ -106,11 +114,14 @@ function readHeader(reader: ProtoReader): SnapshotHeader {
       case 11:
         claimer = readClaimer(reader.message())
         break
+      case 12:
+        auth = decodeAuthImage(reader.message())
+        break
       default:
         throw new SnapshotError('UNSUPPORTED_SNAPSHOT', `unknown header field ${field}`)
     }
   }
-  return { position, claimer, featureLevel, revision, leases, alarms }
+  return { position, claimer, featureLevel, revision, leases, alarms, auth }
 }
 
 function encodeLease(id: bigint, ttl: number): Buffer {

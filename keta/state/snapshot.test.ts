@@ -2,7 +2,7 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { keyFromText } from '../bytes/key.ts'
-import { command } from './commands.arbitraries.ts'
+import { commandOrAuth } from './commands.arbitraries.ts'
 import { put } from './operations.fixture.ts'
 import { contents, plainVersion, Replica } from './replica.fixture.ts'
 import { SnapshotError, SnapshotLoader } from './snapshot.ts'
@@ -11,7 +11,7 @@ import { StateMachine } from './state-machine.ts'
 
 describe('a snapshot', () => {
   it('restores a state that goes on exactly like the one it was taken of', () => {
-    const commands = fc.array(command, { maxLength: 30, size: 'max' })
+    const commands = fc.array(commandOrAuth, { maxLength: 30, size: 'max' })
     fc.assert(
       fc.property(commands, commands, (before, after) => {
         const original = new Replica()
@@ -32,6 +32,15 @@ describe('a snapshot', () => {
       }),
       { numRuns: 60 },
     )
+  })
+
+  it('of a state without users is as it was before there were any', () => {
+    const replica = new Replica()
+    replica.run(put('k', 'v'))
+    const [header] = chunksOf(replica.state)
+    const { position, claimer, featureLevel, store } = replica.state
+    const old = { position, claimer, featureLevel, revision: store.revision, leases: [], alarms: [] }
+    expect(Buffer.from(header ?? [])).to.deep.equal(encodeHeader(old))
   })
 
   it('shows the state of the moment when it was begun, whatever is applied while it is read', () => {

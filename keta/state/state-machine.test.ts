@@ -157,7 +157,7 @@ describe('a command', () => {
 
   it('is taken as its writer decoded it, if the writer hands it in', () => {
     const { state, chain } = claimed()
-    const applied = state.apply(1, chain.command(PAYLOAD), put('handed in'))
+    const applied = state.apply(1, chain.command(PAYLOAD), { command: put('handed in'), author: undefined })
     expect(applied).to.have.nested.property('commit.events[0].version.key', 'handed in')
   })
 

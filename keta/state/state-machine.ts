@@ -4,7 +4,10 @@
  */
 import { chainHash, ZERO_HASH } from '../bytes/hash64.ts'
 import { type Claimer, decodeClaim } from '../command/claim.ts'
-import { decodeCommand } from '../command/codec.ts'
+import { AuthStore } from '../auth/auth-store.ts'
+import { Grants } from '../auth/grants.ts'
+import type { Authored } from '../command/author.ts'
+import { decodeAuthored } from '../command/codec.ts'
 import type { Command } from '../command/command.ts'
 import { type DecodedRecord, decodeRecord, digestOf, SUPPORTED_FEATURE_LEVEL } from '../command/record.ts'
 import { RecordError } from '../command/record-error.ts'
@@ -47,6 +50,8 @@ export class StateMachine implements PositionedState {
   readonly store: Store
   readonly leases: Lessor
   readonly alarms: Alarms
+  readonly auth: AuthStore
+  readonly grants: Grants
   #position: LogPosition
   #claimer: Claimer | undefined
   #featureLevel: number
@@ -56,6 +61,8 @@ export class StateMachine implements PositionedState {
     this.store = restored?.store ?? createStore()
     this.leases = restored?.leases ?? new Lessor()
     this.alarms = restored?.alarms ?? new Alarms()
+    this.auth = restored?.auth ?? new AuthStore()
+    this.grants = new Grants(this.auth)
     this.#position = restored?.position ?? START
     this.#claimer = restored?.claimer
     this.#featureLevel = restored?.featureLevel ?? 0
@@ -78,11 +85,11 @@ export class StateMachine implements PositionedState {
 
   /**
    * Applies the record at `offset`, which must lie above the last one. If this throws, nothing has changed.
-   * @param decoded the command of the record, if the caller made it and so need not have it decoded again.
+   * @param decoded what the record says, if the caller made it and so need not have it decoded again.
    * @throws LogDivergedError, StateDivergedError; RecordError for a record that cannot be understood. After any of them
    *   the node must stop.
    */
-  apply(offset: number, bytes: Uint8Array, decoded?: Command): Applied {
+  apply(offset: number, bytes: Uint8Array, decoded?: Authored<Command>): Applied {
     const last = this.#position.offset
     if (offset <= last) throw new Error(`record at offset ${offset} applied after the one at ${last}`)
     try {
@@ -122,7 +129,12 @@ export class StateMachine implements PositionedState {
   }
 
   /** A command or tick: valid only as the next record of the current owner. */
-  #applyOwned(offset: number, bytes: Uint8Array, record: DecodedRecord, decoded: Command | undefined): Applied {
+  #applyOwned(
+    offset: number,
+    bytes: Uint8Array,
+    record: DecodedRecord,
+    decoded: Authored<Command> | undefined,
+  ): Applied {
     const { epoch, owner, seq, hash } = this.#position
     this.#checkNotFromFuture(offset, record.epoch)
     if (record.epoch !== epoch) return this.#ignore(offset, 'stale-epoch')
@@ -146,11 +158,11 @@ export class StateMachine implements PositionedState {
       this.#moveTo({ ...this.#position, offset, seq: record.seq, hash: chainHash(hash, bytes) }, undefined)
       return { status: 'ticked' }
     }
-    const command = decoded ?? decodeCommand(record.payload)
-    const applied = execute(this, command)
+    const authored = decoded ?? decodeAuthored(record.payload)
+    const applied = execute(this, authored, offset)
     const digest = nextDigest(this.#position.digest, applied, this)
     const position = { offset, epoch, owner, seq: record.seq, hash: chainHash(hash, bytes), digest }
-    this.#moveTo(position, applied.failure === undefined ? command : undefined)
+    this.#moveTo(position, applied.failure === undefined ? authored.command : undefined)
     return applied
   }
 

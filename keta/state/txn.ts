@@ -7,7 +7,7 @@ import { RequestFailure } from '../command/failure.ts'
 import type { RangeOperation, RequestOperation, TxnOperation } from '../command/operations.ts'
 import type { Lessor } from '../lease/lessor.ts'
 import type { ReadView, WriteTxn } from '../mvcc/kv.ts'
-import { executeRange } from '../mvcc/range.ts'
+import { executeRange } from './range.ts'
 import { checkRevisionInTxn, resolvePath, type TxnPath, type TxnStep } from './txn-path.ts'
 import { deleteRange, put } from './writes.ts'
 

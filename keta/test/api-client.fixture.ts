@@ -9,7 +9,7 @@ import {
   type MessageShape,
   toBinary,
 } from '@bufbuild/protobuf'
-import { credentials, makeGenericClientConstructor, type ServiceError } from '@grpc/grpc-js'
+import { credentials, makeGenericClientConstructor, Metadata, type ServiceError } from '@grpc/grpc-js'
 
 const DEADLINE_MS = 30_000
 const GenericClient = makeGenericClientConstructor({}, 'api')
@@ -33,6 +33,8 @@ export interface ApiClientOptions {
 }
 
 export class ApiClient {
+  /** Sent with every call, if there is one. */
+  token: string | undefined
   readonly #client: InstanceType<typeof GenericClient>
   readonly #deadlineMs: number
 
@@ -60,10 +62,10 @@ export class ApiClient {
   }
 
   /** @throws ServiceError */
-  raw(path: string, bytes: Buffer): Promise<Buffer> {
+  raw(path: string, bytes: Buffer, deadlineMs = this.#deadlineMs): Promise<Buffer> {
     return new Promise((resolve, reject) => {
-      const deadline = Date.now() + this.#deadlineMs
-      this.#client.makeUnaryRequest(path, asIs, asIs, bytes, { deadline }, (error, answer) => {
+      const deadline = Date.now() + deadlineMs
+      this.#client.makeUnaryRequest(path, asIs, asIs, bytes, this.#metadata(), { deadline }, (error, answer) => {
         if (error !== null) reject(error)
         else resolve(answer ?? Buffer.alloc(0))
       })
@@ -72,7 +74,7 @@ export class ApiClient {
 
   /** It reads as fast as the server sends, whether there is a listener yet or not. */
   stream(method: DescMethod): MessageStream {
-    const call = this.#client.makeBidiStreamRequest(pathOf(method), asIs, asIs)
+    const call = this.#client.makeBidiStreamRequest(pathOf(method), asIs, asIs, this.#metadata())
     return {
       send: (bytes) => call.write(bytes),
       onMessage: (listener) => call.on('data', listener),
@@ -86,6 +88,12 @@ export class ApiClient {
 
   close(): void {
     this.#client.close()
+  }
+
+  #metadata(): Metadata {
+    const metadata = new Metadata()
+    if (this.token !== undefined) metadata.set('token', this.token)
+    return metadata
   }
 }
 

@@ -7,6 +7,8 @@ import { ensureKafka, type KafkaCluster, startKafka } from '../../test-servers/k
 import { type KetaCluster, startKetaCluster } from '../../test-servers/keta-cluster.ts'
 import { provideOrSkip } from '../../test-servers/server.ts'
 import { ApiClient } from './api-client.fixture.ts'
+import { ETCD_PEER_NAMES } from './etcd-dashboard-names.ts'
+import { HttpClient } from './http-client.fixture.ts'
 
 /** Bytes of a value, and how many are written: several snapshots of the smallest size. */
 const VALUE = Buffer.alloc(64 * 1024, 'v')
@@ -44,6 +46,20 @@ describe('a node of a cluster', function () {
     const { kvs } = (await client?.call(KV.method.range, { key: Buffer.from('k') })) ?? {}
     expect(Buffer.from(kvs?.[0]?.value ?? []).toString()).to.equal('v')
     client?.close()
+  })
+
+  it('measures its links to the others under the names that they have in etcd', async () => {
+    const clients = await start(3, [])
+    for (const client of clients) client.close()
+    for (const endpoint of cluster.endpoints) {
+      const http = new HttpClient(endpoint)
+      const metrics = async () => (await http.send({ path: '/metrics' })).body
+      const open = async () => (await metrics()).match(/^etcd_network_active_peers\{.*\} 1$/gm)?.length
+      while ((await open()) !== 2) await delay(100)
+      const text = await metrics()
+      http.close()
+      for (const name of ETCD_PEER_NAMES) expect(text).to.include(`# TYPE ${name} `)
+    }
   })
 
   for (const backing of ['memory', 'lmdb'] as const) {

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { ketaProgram } from '../../test-servers/keta.ts'
+import { foreignEnvironment } from '../../test-servers/process-server.ts'
 import { guardGroup, releaseGroup } from '../../test-servers/reaper.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
@@ -26,16 +27,16 @@ export class KetaProcess {
   #stderr = ''
 
   /**
-   * Inherited KETA_ and ETCD_ variables are taken out.
+   * Of the environment it inherits what `foreignEnvironment` does.
    * @param fileBlocks how long a file may grow, in the shell's blocks: beyond it, writing fails as on a broken disk.
    */
   constructor(words: readonly string[], environment: Readonly<Record<string, string>> = {}, fileBlocks?: number) {
-    const inherited = Object.entries(process.env).filter(([name]) => !/^(KETA|ETCD)_|^npm_lifecycle_event$/.test(name))
+    const { npm_lifecycle_event: _, ...inherited } = foreignEnvironment()
     const limit = fileBlocks === undefined ? '' : `ulimit -f ${fileBlocks}; `
     const command = [process.execPath, ...ketaProgram(), ...words]
     this.child = spawn('sh', ['-c', `${limit}exec "$@"`, 'sh', ...command], {
       cwd: ROOT,
-      env: { ...Object.fromEntries(inherited), ...environment },
+      env: { ...inherited, ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
     })
@@ -57,6 +58,14 @@ export class KetaProcess {
   get log(): readonly LogLine[] {
     const lines = this.#stderr.split('\n').slice(0, -1)
     return lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as LogLine)
+  }
+
+  /** Resolves when standard output has said so. @throws if the process ends without */
+  async said(text: string): Promise<void> {
+    while (!this.#stdout.includes(text)) {
+      if (this.child.exitCode !== null || this.child.signalCode !== null) throw new Error(`ended without "${text}"`)
+      await Promise.race([once(this.child.stdout ?? this.child, 'data'), this.finished])
+    }
   }
 
   /** Resolves to the line with this message. @throws if the process ends without having logged it. */

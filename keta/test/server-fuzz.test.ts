@@ -38,6 +38,12 @@ const WRITING: readonly DescMethodUnary[] = [
   Lease.method.leaseGrant,
 ]
 
+/** They wait for their turn, which may never come. */
+const WAITING: readonly DescMethod[] = [Lock.method.lock, Election.method.campaign]
+const WAITING_MS = 200
+/** Refusals of users, locks and elections have no status in etcd either. */
+const WITHOUT_STATUS = /^((auth|bcrypt|crypto\/bcrypt|election|mutex|etcdserver): |"leader" field must be provided)/
+
 const REFUSALS: readonly number[] = [
   status.INVALID_ARGUMENT,
   status.NOT_FOUND,
@@ -102,10 +108,12 @@ async function request(client: ApiClient, random: Random): Promise<ServiceError 
     return converse(client, method, Array.from({ length: STREAMED_MESSAGES }, message))
   }
   const bytes = message()
+  const waits = WAITING.includes(method)
   try {
-    await client.raw(pathOf(method), bytes)
+    await client.raw(pathOf(method), bytes, waits ? WAITING_MS : undefined)
     return undefined
   } catch (error) {
+    if (waits && (error as ServiceError).code === status.DEADLINE_EXCEEDED) return undefined
     return expectRefusal(error as ServiceError, `${pathOf(method)} ${bytes.toString('hex')}`)
   }
 }
@@ -133,7 +141,8 @@ async function converse(
 function expectRefusal(error: ServiceError, request: string): ServiceError {
   const { code, details } = error
   const isMalformed = code === status.INTERNAL && details.startsWith('grpc: error unmarshalling request: ')
-  if (REFUSALS.includes(code) || isMalformed) return error
+  const hasNoStatus = code === status.UNKNOWN && WITHOUT_STATUS.test(details)
+  if (REFUSALS.includes(code) || isMalformed || hasNoStatus) return error
   throw new Error(`${status[code]} "${details}" is the answer to ${request}`)
 }
 

@@ -35,7 +35,13 @@ const TXN = pathOf(KV.method.txn)
 const WATCH = pathOf(Watch.method.watch)
 const A = Buffer.from('a')
 
-describe('the server among hostile clients', function () {
+for (const transport of ['grpc-js', 'http2']) {
+  describe(`the server with ${transport} among hostile clients`, function () {
+    describeServer.call(this, transport)
+  })
+}
+
+function describeServer(this: Mocha.Suite, transport: string): void {
   this.timeout(30_000)
 
   let directory: string
@@ -45,7 +51,7 @@ describe('the server among hostile clients', function () {
 
   before(async () => {
     directory = temporaryDirectory('server-hostile')
-    server = await serve(directory)
+    server = await serve(directory, [`--transport=${transport}`])
     client = new ApiClient(server.endpoint)
   })
   beforeEach(async () => {
@@ -305,7 +311,7 @@ describe('the server among hostile clients', function () {
         session.destroy()
       }))
   })
-})
+}
 
 function randomBytes(seed: number, count: number): Buffer {
   const random = seededRandom(seed)

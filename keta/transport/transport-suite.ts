@@ -2,22 +2,51 @@
  * What every transport must do, as tests: `describeTransport(name, create)` runs them against one. The clients are
  * grpc-js (a client of another make than most transports) and bare HTTP/2, for what no gRPC client would do.
  */
-import { Client, credentials, Metadata } from '@grpc/grpc-js'
+import { Metadata } from '@grpc/grpc-js'
 import { expect } from 'chai'
 
 import {
   callUnary,
+  Dial,
   type Fixture,
+  gone,
   MAX_REQUEST_BYTES,
   openStream,
   Probe,
   servicesOf,
   text,
 } from './suite/fixture-suite.ts'
+import { describeCalls } from './suite/calls-suite.ts'
+import { describeHttp, echoTo } from './suite/http-suite.ts'
+import { describeRules } from './suite/rules-suite.ts'
 import { describeBackPressure, describeStreams } from './suite/streams-suite.ts'
+import { describeTls } from './suite/tls-suite.ts'
+import type { TestTls } from './front/server-tls.fixture.ts'
 import { RpcError, STATUS, type Transport, type TransportOptions } from './transport.ts'
 
-export function describeTransport(name: string, create: (options: TransportOptions) => Transport): void {
+/** Enough for any handshake of a test. */
+const DECIDE_MS = 1_000
+
+export interface Variant {
+  /** It refuses every request that etcd refuses, and looks at how often it is pinged; grpc-js takes some. */
+  readonly isStrict: boolean
+  /** To speak TLS. */
+  readonly secure?: TestTls
+}
+
+export function describeTransport(
+  name: string,
+  createPlain: (options: TransportOptions) => Transport,
+  { isStrict, secure }: Variant,
+): void {
+  const dial = new Dial(secure?.ca)
+  const create: Create = (options) => {
+    const transport = createPlain({ ...options, ...(secure === undefined ? {} : { tls: secure }) })
+    const listen: Transport['listen'] = (addresses) =>
+      transport.listen(addresses.map((address) => ({ ...address, secure: dial.isSecure })))
+    return { listen, close: (graceMs) => transport.close(graceMs) }
+  }
+
   describe(`transport ${name}`, () => {
     let fixture: Fixture
 
@@ -27,12 +56,12 @@ export function describeTransport(name: string, create: (options: TransportOptio
         services: servicesOf(probe),
         maxRequestBytes: MAX_REQUEST_BYTES,
         onDefect: (error, method) => probe.defects.push({ error, method }),
+        http: echoTo(probe),
+        frontLimits: { decideMs: DECIDE_MS },
       })
       const [address] = await transport.listen([{ host: '127.0.0.1', port: 0 }])
-      const client = new Client(`127.0.0.1:${address!.port}`, credentials.createInsecure(), {
-        'grpc.max_receive_message_length': -1,
-      })
-      fixture = { probe, transport, client, port: address!.port }
+      const { port } = address!
+      fixture = { probe, transport, client: dial.client(port), port, dial }
     })
 
     afterEach(async () => {
@@ -42,12 +71,18 @@ export function describeTransport(name: string, create: (options: TransportOptio
 
     describeUnary(() => fixture)
     describeErrors(() => fixture)
+    describeCalls(() => fixture, isStrict)
     describeStreams(() => fixture)
     describeBackPressure(() => fixture)
+    describeHttp(() => fixture)
+    if (secure !== undefined) describeTls(() => fixture, secure)
     describeListening(() => fixture, create)
     describeClose(() => fixture)
+    describeRules(create, dial, isStrict)
   })
 }
+
+type Create = (options: TransportOptions) => Transport
 
 function describeUnary(fixture: () => Fixture): void {
   it('answers a unary call', async () => {
@@ -186,7 +221,7 @@ function describeErrors(fixture: () => Fixture): void {
   })
 }
 
-function describeListening(fixture: () => Fixture, create: (options: TransportOptions) => Transport): void {
+function describeListening(fixture: () => Fixture, create: Create): void {
   const another = (): Transport =>
     create({ services: servicesOf(fixture().probe), maxRequestBytes: MAX_REQUEST_BYTES, onDefect: () => undefined })
 
@@ -197,11 +232,30 @@ function describeListening(fixture: () => Fixture, create: (options: TransportOp
       { host: '127.0.0.1', port: 0 },
     ])
     expect(addresses[0]!.port).not.to.equal(addresses[1]!.port)
-    for (const { host, port } of addresses) {
-      const client = new Client(`${host}:${port}`, credentials.createInsecure())
+    for (const { port } of addresses) {
+      const client = fixture().dial.client(port)
       expect(await callUnary(client, 'x')).to.deep.equal({ answer: Buffer.from('x') })
       client.close()
     }
+    await transport.close(0)
+  })
+
+  it('tells that connections are refused because there are too many', async () => {
+    const full: number[] = []
+    const { probe, dial } = fixture()
+    const transport = create({
+      services: servicesOf(probe),
+      maxRequestBytes: MAX_REQUEST_BYTES,
+      onDefect: () => undefined,
+      onFull: (connections) => full.push(connections),
+      frontLimits: { connections: 1 },
+    })
+    const [address] = await transport.listen([{ host: '127.0.0.1', port: 0 }])
+    const client = dial.client(address!.port)
+    await callUnary(client, 'x')
+    await gone(dial.socket(address!.port))
+    expect(full).to.deep.equal([1])
+    client.close()
     await transport.close(0)
   })
 
@@ -221,7 +275,7 @@ function describeListening(fixture: () => Fixture, create: (options: TransportOp
 
 function describeClose(fixture: () => Fixture): void {
   it('lets open calls finish, ends open streams with UNAVAILABLE, and refuses new calls', async () => {
-    const { client, probe, transport, port } = fixture()
+    const { client, dial, probe, transport, port } = fixture()
     let finish: () => void = () => undefined
     probe.onUnary = (request) =>
       new Promise((resolve) => {
@@ -240,9 +294,46 @@ function describeClose(fixture: () => Fixture): void {
     finish()
     expect(await answered).to.deep.equal({ answer: Buffer.from('slow') })
     await closed
-    const late = new Client(`127.0.0.1:${port}`, credentials.createInsecure())
+    const late = dial.client(port)
     expect(await callUnary(late, 'x')).to.have.property('code', STATUS.UNAVAILABLE)
     late.close()
+  })
+
+  it('tells a waiting call of its end once, be it answered, given up or late', async () => {
+    const { client, probe } = fixture()
+    const ended: string[] = []
+    probe.onUnary = (request, call) => {
+      call.onClosed(() => {
+        ended.push(text(request))
+        if (text(request) === 'given up') call.onClosed(() => ended.push('late'))
+        probe.changed()
+      })
+      probe.changed()
+      return text(request) === 'answered' ? request : new Promise(() => {})
+    }
+    await callUnary(client, 'answered')
+    await probe.until(() => ended.includes('answered'))
+    const asIs = (bytes: Buffer): Buffer => bytes
+    const open = client.makeUnaryRequest('/test.Service/Unary', asIs, asIs, Buffer.from('given up'), () => undefined)
+    setTimeout(() => open.cancel(), 20)
+    await probe.until(() => ended.includes('given up'))
+    await callUnary(client, 'answered')
+    expect(ended.sort()).to.deep.equal(['answered', 'answered', 'given up', 'late'])
+  })
+
+  it('gives a waiting call no grace', async () => {
+    const { client, probe, transport } = fixture()
+    let started = false
+    probe.onUnary = (_, call) => {
+      call.onClosed(() => undefined)
+      started = true
+      probe.changed()
+      return new Promise(() => {})
+    }
+    const waiting = callUnary(client, 'wait')
+    await probe.until(() => started)
+    await transport.close(600_000)
+    expect(await waiting).to.have.property('code', STATUS.UNAVAILABLE)
   })
 
   it('ends what is still open when the grace is over', async () => {

@@ -3,6 +3,11 @@
  * the table and serves it. Services see bytes, metadata and streams, never a gRPC library; a transport sees no service.
  */
 
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { FrontLimits } from './front/limits.ts'
+import type { ServerTls } from './front/server-tls.ts'
+
 /** gRPC status codes that this server answers with. */
 export const STATUS = {
   OK: 0,
@@ -45,6 +50,21 @@ export interface Call {
   metadata(name: string): string | undefined
   /** Address of the client, for logs. */
   readonly peer: string
+  /** What the client has proved to be: only over TLS, and only where client certificates are asked for and verified. */
+  readonly certificate?: ClientCertificate | undefined
+  /** The client has proved by its certificate that it is another node of this cluster. */
+  readonly isNode?: boolean
+  /**
+   * For a unary method that waits for something that may never come: calls back once when the call is over, answered
+   * or not; at once if it is. `Transport.close` gives such a call no grace.
+   */
+  onClosed(listener: () => void): void
+}
+
+/** A client certificate that was verified against the authorities which this server trusts. */
+export interface ClientCertificate {
+  /** CN of its subject; empty if it has none. */
+  readonly commonName: string
 }
 
 /**
@@ -75,8 +95,8 @@ export interface ServerStream<Response> {
   send(response: Response): boolean
   /** Ends the stream with OK. */
   end(): void
-  /** Ends the stream with an error. */
-  fail(error: RpcError): void
+  /** Ends the stream with an error; anything but an RpcError is a defect, as if the handler had thrown it. */
+  fail(error: unknown): void
 }
 
 /** The service's side of an open stream. The transport calls these one at a time, and none after `closed`. */
@@ -115,8 +135,8 @@ export interface Transport {
    */
   listen(addresses: readonly ListenAddress[]): Promise<readonly ListenAddress[]>
   /**
-   * Refuses new calls, ends open streams with UNAVAILABLE (after the message in hand), gives open unary calls
-   * `graceMs` to finish, then ends them too. Idempotent.
+   * Refuses new calls, ends open streams (after the message in hand) and waiting unary calls with UNAVAILABLE, gives
+   * the other unary calls `graceMs` to finish, then ends them too. Idempotent.
    */
   close(graceMs: number): Promise<void>
 }
@@ -125,6 +145,46 @@ export interface ListenAddress {
   readonly host: string
   /** 0 = any free port. */
   readonly port: number
+  /** TLS is spoken, with what `tls` of the options gives. */
+  readonly secure?: boolean
+  /** What is served: both unless it says otherwise. */
+  readonly traffic?: 'grpc' | 'http'
+}
+
+/**
+ * Serves one HTTP request, whatever its path. A request may have come over HTTP/2; then the two objects are those of
+ * Node's compatibility interface for it: the same members, but the host is `headers[':authority']`.
+ * What it throws is a defect, answered 500 without its text.
+ */
+export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => void
+
+/**
+ * Takes over the connection of an HTTP/1.1 request that asks for another protocol (WebSocket), or returns false and
+ * leaves it alone: then it is served as if it had not asked. Many a client asks for h2c with every request.
+ */
+export type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Buffer) => boolean
+
+/** What one connection may ask for, and what is asked of it. The names in brackets are etcd's flags. */
+export interface ConnectionRules {
+  /** Calls that are open at once, those included that were given up and still run (max-concurrent-streams). */
+  readonly streams: number
+  /** Between two pings of a client that is answered nothing meanwhile (grpc-keepalive-min-time). Not with grpc-js. */
+  readonly pingMinMs: number
+  /** After so much silence the client is asked whether it lives (grpc-keepalive-interval). */
+  readonly keepaliveMs: number
+  /** Within this time it has to answer (grpc-keepalive-timeout). */
+  readonly keepaliveTimeoutMs: number
+}
+
+/**
+ * etcd's, but for the calls: it sets no limit, and its clients put all their watches on one connection. Each open call
+ * holds memory, so there is one; it lies far above what honest clients keep open, who wait when they reach it.
+ */
+export const CONNECTION_RULES: ConnectionRules = {
+  streams: 10_000,
+  pingMinMs: 5_000,
+  keepaliveMs: 7_200_000,
+  keepaliveTimeoutMs: 20_000,
 }
 
 export interface TransportOptions {
@@ -133,4 +193,16 @@ export interface TransportOptions {
   readonly maxRequestBytes: number
   /** Called for defects (handlers that threw something other than RpcError). */
   readonly onDefect: (error: unknown, method: string) => void
+  /** Serves what is HTTP and not gRPC, on the same addresses. Without it every path is answered 404. */
+  readonly http?: HttpHandler
+  /** Needed for addresses that are `secure`. */
+  readonly tls?: ServerTls
+  /** Told that connections are refused because there are so many; not again before there was room. */
+  readonly onFull?: (connections: number) => void
+  /** Where they are to differ from `CONNECTION_RULES`. */
+  readonly rules?: Partial<ConnectionRules>
+  /** Where they are to differ from `FRONT_LIMITS`. */
+  readonly frontLimits?: Partial<FrontLimits>
+  /** Without it every request to change the protocol is served as if it had not asked. */
+  readonly upgrade?: UpgradeHandler
 }

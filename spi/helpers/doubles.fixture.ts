@@ -181,3 +181,13 @@ export function makeRegistry(): FakeRegistry {
   }
   return fake as unknown as FakeRegistry
 }
+
+/** What the promise rejects with. */
+export async function rejection(promise: Promise<unknown>): Promise<unknown> {
+  try {
+    await promise
+  } catch (error) {
+    return error
+  }
+  throw new Error('it resolved')
+}

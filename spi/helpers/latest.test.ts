@@ -1,26 +1,12 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import { expect } from 'chai'
 import { makeEntry, versionOf } from '../entry.ts'
 import { isCoordinationError } from '../errors.ts'
-import { makeRegistry } from './doubles.fixture.ts'
+import { makeRegistry, rejection } from './doubles.fixture.ts'
 import { keySets, values } from './latest.ts'
 
 let versions = 0
 const entry = (text: string) => makeEntry('/k', Buffer.from(text), versionOf(`v${versions++}`))
-
-function turn(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve)
-  })
-}
-
-async function rejection(promise: Promise<unknown>): Promise<unknown> {
-  try {
-    await promise
-  } catch (error) {
-    return error
-  }
-  throw new Error('it resolved')
-}
 
 describe('values', () => {
   it('begins with the present value, absent or not, and goes on with each change', async () => {

@@ -1,7 +1,9 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import { expect } from 'chai'
 import { CoordinationError, isCoordinationError } from '../errors.ts'
 import type { LeaderElectionClient, Leadership, NominateOptions } from '../leader-election.ts'
 import type { OpOptions } from '../options.ts'
+import { rejection } from './doubles.fixture.ts'
 import { lead } from './lead.ts'
 
 /** An election that is won when the test says so, and tells what was asked of it. */
@@ -38,21 +40,6 @@ function makeElection() {
     },
   }
   return double as typeof double & LeaderElectionClient
-}
-
-async function rejection(promise: Promise<unknown>): Promise<unknown> {
-  try {
-    await promise
-  } catch (error) {
-    return error
-  }
-  throw new Error('it resolved')
-}
-
-function turn(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve)
-  })
 }
 
 const WITHDRAWN = 'withdraw a undefined undefined'

@@ -3,22 +3,13 @@ import fc from 'fast-check'
 import { sameBytes } from '../data.ts'
 import { CoordinationError, isCoordinationError } from '../errors.ts'
 import type { Entry } from '../values.ts'
-import { type Fault, makeInstantClock, makeStorage } from './doubles.fixture.ts'
+import { type Fault, makeInstantClock, makeStorage, rejection } from './doubles.fixture.ts'
 import { modify, type ModifyOptions } from './modify.ts'
 
 const increment = (current: Entry | undefined) => String(Number(current?.text ?? 0) + 1)
 
 function instantly(options: ModifyOptions = {}): ModifyOptions & { clock: ReturnType<typeof makeInstantClock> } {
   return { clock: makeInstantClock(), random: () => 0.5, ...options } as never
-}
-
-async function rejection(promise: Promise<unknown>): Promise<unknown> {
-  try {
-    await promise
-  } catch (error) {
-    return error
-  }
-  throw new Error('it resolved')
 }
 
 describe('modify', () => {

@@ -3,6 +3,7 @@ import type { IEvent, IKeyValue } from 'etcd3'
 import { type Entry, type PluginContext, prefixOf } from '../../../spi/index.ts'
 import type { ChangeSource, Follow, FollowSink, Seated } from '../driver.ts'
 import { followByRevision, type RevisionSink } from '../follow-by-revision.ts'
+import { OpenFollows } from '../open-follows.ts'
 import type { KeyRange, Layout } from './layout.ts'
 import type { Reader } from './reader.ts'
 import type { Seats } from './seats.ts'
@@ -29,7 +30,7 @@ export interface ChangesOptions {
 
 export class Changes implements ChangeSource {
   readonly #options: ChangesOptions
-  readonly #open = new Set<Follow>()
+  readonly #open = new OpenFollows()
 
   constructor(options: ChangesOptions) {
     this.#options = options
@@ -87,7 +88,7 @@ export class Changes implements ChangeSource {
 
   /** Ends all follows. */
   close(): void {
-    for (const follow of [...this.#open]) follow.close()
+    this.#open.closeAll()
   }
 
   #follow<T>(subject: Subject<T>, sink: FollowSink<T>): Follow {
@@ -108,16 +109,7 @@ export class Changes implements ChangeSource {
         return watches.watch(subject.range, from, { events, progress: (at) => told.progress(at) }, signal)
       },
     }
-    const follow = followByRevision(context, source, sink)
-    const opened: Follow = {
-      active: follow.active,
-      close: () => {
-        this.#open.delete(opened)
-        follow.close()
-      },
-    }
-    this.#open.add(opened)
-    return opened
+    return this.#open.keep(followByRevision(context, source, sink))
   }
 
   /**

@@ -1,7 +1,8 @@
 /**
  * Credentials that keep hold of their channel's sockets. grpc-js waits without end for the first words of a server, and
  * closing the channel does not close what waits; a channel that is closed between two attempts to connect makes the
- * second all the same. In both cases nobody is left to close the connection.
+ * second all the same. In both cases nobody is left to close the connection. One that is in use is closed only when its
+ * streams have ended and the server has said goodbye as well: that is for as long as a server is silent.
  */
 import { ChannelCredentials, type experimental } from '@grpc/grpc-js'
 import type { Socket } from 'node:net'
@@ -19,11 +20,14 @@ export class ClosableCredentials extends ChannelCredentials {
     this.#inner = inner
   }
 
-  /** From now on nothing is connected. @param isInUse what is connected ends by itself. */
-  close(isInUse: boolean): void {
+  /** From now on nothing is connected. @param graceMs what is connected may end by itself for so long, milliseconds. */
+  close(graceMs: number): void {
     this.#closed = true
-    if (isInUse) return
-    for (const socket of this.#sockets) socket.destroy()
+    const destroyAll = () => {
+      for (const socket of this.#sockets) socket.destroy()
+    }
+    if (graceMs === 0) destroyAll()
+    else setTimeout(destroyAll, graceMs).unref()
   }
 
   override _isSecure(): boolean {

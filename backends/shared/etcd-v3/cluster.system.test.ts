@@ -5,7 +5,8 @@ import { type EtcdCluster, startEtcdCluster } from '../../../test-servers/etcd-c
 import { ensureEtcd, startEtcd } from '../../../test-servers/etcd.ts'
 import { provideOrSkip, type TestServer } from '../../../test-servers/server.ts'
 import { adminOf } from './admin.fixture.ts'
-import { call, commitOf, Drivers, failureOf, reading, recorder, until, write } from './opened.fixture.ts'
+import { call, commitOf, failureOf, reading, recorder, until, write } from '../driver-calls.fixture.ts'
+import { Drivers } from './opened.fixture.ts'
 import { SESSION_TTL_MS } from './promises.fixture.ts'
 
 describe('the driver on three members', function () {

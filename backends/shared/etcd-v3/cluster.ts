@@ -206,10 +206,9 @@ export class Cluster {
         effect: 'none',
       })
     }
-    const { endpoints, credentials, context } = this.#settings
-    const connection =
-      this.#connections[this.#current] ??
-      new Connection(endpoints[this.#current] ?? '', { credentials, clock: context.clock })
+    const { endpoints, credentials, context, attemptMs } = this.#settings
+    const settings = { credentials, clock: context.clock, graceMs: attemptMs }
+    const connection = this.#connections[this.#current] ?? new Connection(endpoints[this.#current] ?? '', settings)
     this.#connections[this.#current] = connection
     return connection
   }

@@ -1,18 +1,28 @@
 import { expect } from 'chai'
-import { Secret } from '../../../spi/index.ts'
-import { badEndpoints, CLIENT_ITEMS, type ClientConfig, clientSettings } from './config.ts'
+import { defineConfig, parseConfig } from '../../../spi/index.ts'
+import { propertyOf, tlsFileItems, tlsFileProperties } from '../credentials-config.ts'
+import { badEndpoints, CLIENT_ITEMS, clientSettings } from './config.ts'
 
-const NOTHING: ClientConfig = {
-  endpoints: ['host:1'],
-  username: undefined,
-  password: undefined,
-  caFile: undefined,
-  certFile: undefined,
-  keyFile: undefined,
+const CONFIG = defineConfig({
+  'x.endpoints': CLIENT_ITEMS.endpoints,
+  'x.username': CLIENT_ITEMS.username,
+  'x.password': CLIENT_ITEMS.password,
+  ...tlsFileItems('x'),
+})
+
+function settingsOf(properties: Readonly<Record<string, string>>): ReturnType<typeof clientSettings> {
+  const config = parseConfig(CONFIG, { 'x.endpoints': 'host:1', ...properties })
+  const property = propertyOf(config)
+  return clientSettings({
+    endpoints: property('x.endpoints'),
+    username: property('x.username'),
+    password: property('x.password'),
+    tlsFiles: tlsFileProperties('x', config),
+  })
 }
 
-function problemsOf(config: Partial<ClientConfig>): readonly string[] {
-  const settings = clientSettings({ ...NOTHING, ...config }, (item) => `x.${item}`)
+function problemsOf(properties: Readonly<Record<string, string>>): readonly string[] {
+  const settings = settingsOf(properties)
   return 'problems' in settings ? settings.problems : []
 }
 
@@ -20,7 +30,7 @@ describe('the configuration of a client', () => {
   it('takes servers with and without a port and a scheme', () => {
     const endpoints = ['a', 'b.c:1', 'https://d', 'https://[::1]:5']
     expect(badEndpoints(endpoints)).to.equal(undefined)
-    const settings = clientSettings({ ...NOTHING, endpoints }, String)
+    const settings = settingsOf({ 'x.endpoints': endpoints.join() })
     expect(settings).to.have.deep.property('endpoints', ['a:2379', 'b.c:1', 'd:2379', '[::1]:5'])
   })
 
@@ -39,21 +49,21 @@ describe('the configuration of a client', () => {
 
   it('names everything that is wrong at once', () => {
     const problems = problemsOf({
-      endpoints: ['http://a', 'https://b'],
-      username: 'me',
-      keyFile: '/nowhere/key.pem',
+      'x.endpoints': 'http://a, https://b',
+      'x.username': 'me',
+      'x.tls.key.file': '/nowhere/key.pem',
     })
     expect(problems.map((problem) => problem.replace(/:.*/, ''))).to.deep.equal([
-      'x.keyFile cannot be read',
       'x.username and x.password must be given together',
-      'x.certFile and x.keyFile must be given together',
+      'x.tls.key.file cannot be read',
+      'x.tls.cert.file and x.tls.key.file must be given together',
       'x.endpoints must all use TLS, or none',
     ])
-    expect(problemsOf({ username: 'me', password: new Secret('p') })).to.deep.equal([])
+    expect(problemsOf({ 'x.username': 'me', 'x.password': 'p' })).to.deep.equal([])
   })
 
   it('refuses files that are no certificates', () => {
     const itself = new URL(import.meta.url).pathname
-    expect(problemsOf({ certFile: itself, keyFile: itself })).to.have.lengthOf(1)
+    expect(problemsOf({ 'x.tls.cert.file': itself, 'x.tls.key.file': itself })).to.have.lengthOf(1)
   })
 })

@@ -1,11 +1,11 @@
 /** The properties by which a client finds its servers and shows who it is; the same for etcd and for keta. */
 import { credentials, type ChannelCredentials } from '@grpc/grpc-js'
-import { readFileSync } from 'node:fs'
 import type { ConfigItem, Secret } from '../../../spi/index.ts'
+import { type Property, type TlsFileProperties, tlsFilesOf, type User, userOf } from '../credentials-config.ts'
 
 const DEFAULT_PORT = '2379'
 
-/** Items of a ConfigDef. */
+/** Items of a ConfigDef, beside those of the files of TLS. */
 export const CLIENT_ITEMS = {
   endpoints: {
     type: 'list',
@@ -20,70 +20,44 @@ export const CLIENT_ITEMS = {
   },
   username: { type: 'string', default: null, doc: 'Who the store shall take us for, if it has access control.' },
   password: { type: 'password', default: null, doc: 'The password of that user.' },
-  caFile: {
-    type: 'string',
-    default: null,
-    doc: 'PEM file of the authorities that the servers’ certificates are checked against. Default: those of Node.',
-  },
-  certFile: { type: 'string', default: null, doc: 'PEM file of our own certificate, if the servers ask for one.' },
-  keyFile: { type: 'string', default: null, doc: 'PEM file of the key of that certificate.' },
 } as const satisfies Record<string, ConfigItem<'list'> | ConfigItem<'string'> | ConfigItem<'password'>>
 
-/** The values of these items. */
+/** What was configured. */
 export interface ClientConfig {
-  readonly endpoints: readonly string[]
-  readonly username: string | undefined
-  readonly password: Secret | undefined
-  readonly caFile: string | undefined
-  readonly certFile: string | undefined
-  readonly keyFile: string | undefined
+  readonly endpoints: Property<readonly string[]>
+  readonly username: Property<string | undefined>
+  readonly password: Property<Secret | undefined>
+  readonly tlsFiles: TlsFileProperties
 }
 
 /** What the driver needs of them. */
 export interface ClientSettings {
   readonly endpoints: readonly string[]
   readonly credentials: ChannelCredentials
-  readonly user: { readonly name: string; readonly password: Secret } | undefined
+  readonly user: User | undefined
 }
 
-/**
- * @param name of the property of an item, for messages.
- * @returns the settings, or everything that is wrong.
- */
-export function clientSettings(
-  config: ClientConfig,
-  name: (item: keyof ClientConfig) => string,
-): ClientSettings | { readonly problems: readonly string[] } {
+/** @returns the settings, or everything that is wrong. */
+export function clientSettings({
+  endpoints: { name, value: endpoints },
+  username,
+  password,
+  tlsFiles,
+}: ClientConfig): ClientSettings | { readonly problems: readonly string[] } {
   const problems: string[] = []
-  const read = (item: 'caFile' | 'certFile' | 'keyFile'): Buffer | undefined => {
-    const path = config[item]
-    if (path === undefined) return undefined
-    try {
-      return readFileSync(path)
-    } catch (error) {
-      problems.push(`${name(item)} cannot be read: ${(error as Error).message}`)
-      return undefined
-    }
-  }
-  const [ca, cert, key] = [read('caFile'), read('certFile'), read('keyFile')]
-  const { endpoints, username, password, certFile, keyFile } = config
-  const user = username !== undefined && password !== undefined ? { name: username, password } : undefined
-  if (user === undefined && (username ?? password) !== undefined) {
-    problems.push(`${name('username')} and ${name('password')} must be given together`)
-  }
-  if ((certFile === undefined) !== (keyFile === undefined)) {
-    problems.push(`${name('certFile')} and ${name('keyFile')} must be given together`)
-  }
+  const user = userOf(username, password, problems)
+  const { ca, cert, key } = tlsFilesOf(tlsFiles, problems)
   const schemes = new Set(endpoints.map((endpoint) => /^(https?):\/\//.exec(endpoint)?.[1]))
-  const secure = schemes.has('https') || [config.caFile, certFile].some((file) => file !== undefined)
-  if (secure && schemes.has('http')) problems.push(`${name('endpoints')} must all use TLS, or none`)
+  const secure = schemes.has('https') || [tlsFiles.ca, tlsFiles.cert].some(({ value }) => value !== undefined)
+  if (secure && schemes.has('http')) problems.push(`${name} must all use TLS, or none`)
   if (problems.length > 0) return { problems }
   const addresses = endpoints.map(address)
   if (!secure) return { endpoints: addresses, credentials: credentials.createInsecure(), user }
   try {
     return { endpoints: addresses, credentials: credentials.createSsl(ca ?? null, key ?? null, cert ?? null), user }
   } catch (error) {
-    return { problems: [`${name('caFile')}, ${name('certFile')}, ${name('keyFile')}: ${(error as Error).message}`] }
+    const names = Object.values(tlsFiles).map((file) => file.name)
+    return { problems: [`${names.join(', ')}: ${(error as Error).message}`] }
   }
 }
 

@@ -2,11 +2,12 @@ import { ChannelCredentials } from '@grpc/grpc-js'
 import { expect } from 'chai'
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
-import { setImmediate as nextTurn } from 'node:timers/promises'
-import { isCoordinationError } from '../../../spi/index.ts'
+import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises'
+import { isCoordinationError, pluginContext, silentLogger } from '../../../spi/index.ts'
 import { type ManualClock, makeManualClock } from '../../memory/manual-clock.fixture.ts'
 import { Cluster } from './cluster.ts'
 import { Connection } from './connection.ts'
+import { openEtcdDriver } from './driver.ts'
 import { meaningOf, RpcError } from './rpc-status.ts'
 
 const LIMIT_MS = 1_000
@@ -76,8 +77,30 @@ describe('a server that cannot be reached', () => {
     })
   }
 
+  it('and refuses makes opening fail with CONNECTION, also if the time is up during an attempt', async () => {
+    server.close()
+    await once(server, 'close')
+    const context = pluginContext({ clock, random: () => 0, sessionTimeoutMs: LIMIT_MS, logger: silentLogger })
+    const options = { backend: 'etcd', endpoints: [endpoint], user: undefined, prefix: '', context }
+    const opening = openEtcdDriver(
+      { ...options, credentials: ChannelCredentials.createInsecure() },
+      { signal: NEVER, timeoutMs: LIMIT_MS },
+    ).catch((error: unknown) => error)
+    for (let count = 0; count < 10; count++) {
+      clock.advance(0)
+      await delay(5)
+    }
+    // the pause is over, and the next attempt begins
+    clock.advance(0)
+    while (clock.waiting === 0) await Promise.resolve()
+    clock.advance(LIMIT_MS)
+    const error = await opening
+    expect(isCoordinationError(error, 'CONNECTION'), String(error)).to.equal(true)
+  })
+
   it('and is given up for its silence was silent for all that wait for it', async () => {
-    const connection = kept(new Connection(endpoint, { credentials: ChannelCredentials.createInsecure(), clock }))
+    const credentials = ChannelCredentials.createInsecure()
+    const connection = kept(new Connection(endpoint, { credentials, clock, graceMs: LIMIT_MS }))
     const limits = { signal: NEVER, timeoutMs: LIMIT_MS, metadata: {} }
     const answer = connection.request((etcd, options) => etcd.kv.range({}, options), limits)
     const failed = answer.catch((error: unknown) => error)

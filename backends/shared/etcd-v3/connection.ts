@@ -21,6 +21,8 @@ import { RpcError, type RpcStatus } from './rpc-status.ts'
 export interface ConnectionSettings {
   readonly credentials: ChannelCredentials
   readonly clock: Clock
+  /** What its requests may still take once it is closed, milliseconds. */
+  readonly graceMs: number
 }
 
 /** Of one request. */
@@ -78,6 +80,7 @@ const NEVER = new AbortController().signal
 export class Connection {
   readonly endpoint: string
   readonly #clock: Clock
+  readonly #graceMs: number
   readonly #credentials: ClosableCredentials
   readonly #channel: Channel
   readonly #etcd: Etcd3
@@ -86,9 +89,10 @@ export class Connection {
   #unansweredSince: number | undefined
 
   /** @param endpoint `host:port` */
-  constructor(endpoint: string, { credentials, clock }: ConnectionSettings) {
+  constructor(endpoint: string, { credentials, clock, graceMs }: ConnectionSettings) {
     this.endpoint = endpoint
     this.#clock = clock
+    this.#graceMs = graceMs
     this.#credentials = new ClosableCredentials(credentials)
     this.#channel = new Channel(endpoint, this.#credentials, CHANNEL_OPTIONS)
     this.#etcd = new Etcd3({
@@ -132,13 +136,13 @@ export class Connection {
     return this.#unansweredSince !== undefined && this.#clock.now() - this.#unansweredSince >= forMs
   }
 
-  /** What is under way may still end by itself. */
+  /** What is under way may still end by itself, in time. */
   close(): void {
     if (this.#closed) return
     this.#closed = true
     const isInUse = this.#channel.getConnectivityState(false) === connectivityState.READY
     this.#channel.close()
-    this.#credentials.close(isInUse)
+    this.#credentials.close(isInUse ? this.#graceMs : 0)
   }
 
   #trace(): Trace {

@@ -5,9 +5,11 @@ import { ensureEtcd, startEtcd } from '../../../test-servers/etcd.ts'
 import { startKeta } from '../../../test-servers/keta.ts'
 import { provideOrSkip, type TestServer } from '../../../test-servers/server.ts'
 import type { Entry } from '../../../spi/index.ts'
-import type { Holder, Seat, Seated, StoreDriver } from '../driver.ts'
+import type { Seat, Seated, StoreDriver } from '../driver.ts'
 import { type Admin, adminOf } from './admin.fixture.ts'
-import { bytes, call, commitOf, Drivers, failureOf, reading, recorder, until, write } from './opened.fixture.ts'
+import { call, commitOf, failureOf, reading, recorder, until, write } from '../driver-calls.fixture.ts'
+import { driverSuite, holder } from '../driver-suite.ts'
+import { Drivers } from './opened.fixture.ts'
 import { promisesOf, SESSION_TTL_MS } from './promises.fixture.ts'
 
 const SEAT: Seat = { kind: 'leader', service: 'controller' }
@@ -44,13 +46,15 @@ for (const [name, start] of Object.entries(SERVERS)) {
       await server.stop()
     })
 
-    const session = async () => (await driver.openSession(SESSION_TTL_MS, call())).id
-    const holder = (id: string, session: string, nonce = id): Holder => ({ id, session, nonce, data: bytes('d') })
+    const session = async (of = driver) => (await of.openSession(SESSION_TTL_MS, call())).id
     /** Another driver of the same cluster, with a network between it and the server. */
     const apart = async () => {
       const link = await openLink([server.endpoint], () => 0.5)
       return { link, far: await drivers.open(link.endpoints, { host: { clusterId } }) }
     }
+
+    const another = () => drivers.open([server.endpoint], { host: { clusterId } })
+    driverSuite(() => ({ driver, session, another }))
 
     it('promises what it is to promise', () => {
       expect(driver.capabilities).to.deep.equal(promisesOf('etcd'))
@@ -61,74 +65,9 @@ for (const [name, start] of Object.entries(SERVERS)) {
         expect((await driver.openSession(2001, call())).ttlMs).to.equal(3000)
         expect((await driver.openSession(1, call())).ttlMs).to.equal(SESSION_TTL_MS)
       })
-
-      it('are renewed until they are ended, and may be ended twice', async () => {
-        const id = await session()
-        expect(await driver.renewSession(id, call())).to.deep.equal({ id, ttlMs: SESSION_TTL_MS })
-        await driver.endSession(id, call())
-        await driver.endSession(id, call())
-        expect(await driver.renewSession(id, call())).to.equal(undefined)
-      })
-
-      it('of another kind of store are over', async () => {
-        expect(await driver.renewSession('not a lease', call())).to.equal(undefined)
-        await driver.endSession('not a lease', call())
-      })
     })
 
     describe('seats', () => {
-      it('are held by the first, whom everybody finds there', async () => {
-        const [a, b] = [await session(), await session()]
-        const first = await driver.takeSeat(SEAT, holder('a', a), call())
-        expect(first.nonce).to.equal('a')
-        expect(await driver.takeSeat(SEAT, holder('b', b), call())).to.deep.equal(first)
-        expect(await driver.takeSeat(SEAT, holder('a', a), call())).to.deep.equal(first)
-        expect(await driver.readSeat(SEAT, reading())).to.deep.equal(first)
-      })
-
-      it('are emptied by their own incarnation only, and the next one has a greater token', async () => {
-        const id = await session()
-        const first = await driver.takeSeat(SEAT, holder('a', id), call())
-        await driver.emptySeat(SEAT, first.token + 1n, call())
-        expect(await driver.readSeat(SEAT, reading())).to.deep.equal(first)
-        await driver.emptySeat(SEAT, first.token, call())
-        expect(await driver.readSeat(SEAT, reading())).to.equal(undefined)
-        const second = await driver.takeSeat(SEAT, holder('b', id), call())
-        expect(second.token > first.token).to.equal(true)
-      })
-
-      it('keep token and lease when their data change, for their own incarnation only', async () => {
-        const id = await session()
-        const first = await driver.takeSeat(SEAT, holder('a', id), call())
-        const data = new Uint8Array([0, 255])
-        expect(await driver.amendSeat(SEAT, first.token + 1n, data, call())).to.equal(false)
-        expect(await driver.amendSeat(SEAT, first.token, data, call())).to.equal(true)
-        expect(await driver.readSeat(SEAT, reading())).to.deep.equal({ ...first, data })
-        await driver.endSession(id, call())
-        expect(await driver.readSeat(SEAT, reading())).to.equal(undefined)
-      })
-
-      it('are not for sessions that are over', async () => {
-        const id = await session()
-        await driver.endSession(id, call())
-        const error = await failureOf(driver.takeSeat(SEAT, holder('a', id), call()))
-        expect(error).to.include({ code: 'SESSION_LOST', effect: 'none' })
-      })
-
-      it('of one group are listed under their ids, odd ones too, and no others', async () => {
-        const id = await session()
-        const ids = ['0', 'a/b', '%2F', '../x', '✓ 😀', "'()*"]
-        for (const group of ['g', 'g/h', 'g%2Fh']) {
-          for (const member of ids) {
-            const seat = { kind: 'member', group, id: member } as const
-            await driver.takeSeat(seat, holder(member, id, `${group} ${member}`), call())
-          }
-        }
-        const members = await driver.readGroup('g/h', reading())
-        expect([...members.keys()]).to.have.members(ids)
-        expect([...members.values()].map(({ nonce }) => nonce)).to.have.members(ids.map((one) => `g/h ${one}`))
-      })
-
       it('with a record that nobody can read are an error, not an empty seat', async () => {
         await admin.etcd.kv.put({ key: Buffer.from(`/${encodeURIComponent(clusterId)}/leader/controller`) })
         expect(await failureOf(driver.readSeat(SEAT, reading()))).to.include({ code: 'CORRUPTED' })
@@ -136,90 +75,6 @@ for (const [name, start] of Object.entries(SERVERS)) {
     })
 
     describe('commits', () => {
-      it('write, remove and compare in one step', async () => {
-        const id = await session()
-        const first = await driver.commit(commitOf(id, 1, write('/a', '1'), write('/b', '1')), call())
-        if (!first.committed) throw new Error('refused')
-        const [a, b] = ['/a', '/b'].map((key) => first.versions.get(key))
-        if (a === undefined || b === undefined) throw new Error('no versions')
-        const second = await driver.commit(
-          commitOf(
-            id,
-            2,
-            { key: '/a', expect: a, become: 'absent' },
-            { key: '/b', expect: b, become: 'unchanged' },
-            { key: '/c', expect: 'anything', become: 'absent' },
-            write('/d', '2', 'absent'),
-          ),
-          call(),
-        )
-        if (!second.committed) throw new Error('refused')
-        expect([...second.versions.keys()]).to.deep.equal(['/d'])
-        const page = await driver.scan({ from: '/', to: '0', limit: 9, keysOnly: false, at: undefined }, reading())
-        expect(page.entries.map(({ key, text, version }) => [key, text, version])).to.deep.equal([
-          ['/b', '1', b],
-          ['/d', '2', second.versions.get('/d')],
-        ])
-      })
-
-      it('that are refused change nothing and show what stood in the way', async () => {
-        const id = await session()
-        await driver.commit(commitOf(id, 1, write('/a', '1')), call())
-        const outcome = await driver.commit(commitOf(id, 2, write('/a', '2', 'absent'), write('/b', '2')), call())
-        if (outcome.committed) throw new Error('committed')
-        expect(outcome.found.get('/a')?.text).to.equal('1')
-        expect(outcome.found.get('/b')).to.equal(undefined)
-        expect([...outcome.found.keys()]).to.deep.equal(['/a', '/b'])
-        expect(await driver.read('/b', reading())).to.equal(undefined)
-        // the slot goes on behind a refusal
-        expect(
-          await driver.commit(commitOf(id, { number: 3, after: 1 }, write('/a', '3', 'present')), call()),
-        ).to.include({
-          committed: true,
-        })
-      })
-
-      it('are fenced by the present token of the service, and by no other number', async () => {
-        const id = await session()
-        const { token } = await driver.takeSeat(SEAT, holder('a', id), call())
-        let number = 0
-        const fenced = (fence: { service: string; token: bigint }) => {
-          number++
-          // only the first takes place
-          const place = { number, after: Math.min(1, number - 1) }
-          return driver.commit({ ...commitOf(id, place, write('/a', String(number))), fence }, call())
-        }
-        expect(await fenced({ service: 'controller', token })).to.include({ committed: true })
-        for (const wrong of [token - 1n, token + 1n, 0n, -1n, 2n ** 64n]) {
-          expect(await fenced({ service: 'controller', token: wrong })).to.include({ committed: false, token })
-        }
-        for (const wrong of [0n, -1n, token]) {
-          const outcome = await fenced({ service: 'nobody leads it', token: wrong })
-          expect(outcome).to.include({ committed: false, token: undefined })
-        }
-        expect((await driver.read('/a', reading()))?.text).to.equal('1')
-      })
-
-      it('never take the version of another store for one of theirs', async () => {
-        const id = await session()
-        let number = 0
-        for (const version of ['0', '-1', '', 'a', '1.5', '99999999999999999999']) {
-          number++
-          const change = write('/absent', 'x', version as Entry['version'])
-          expect(await driver.commit(commitOf(id, { number, after: 0 }, change), call())).to.include({
-            committed: false,
-          })
-        }
-      })
-
-      it('are refused for sessions that are over', async () => {
-        const id = await session()
-        await driver.commit(commitOf(id, 1, write('/a', '1')), call())
-        await driver.endSession(id, call())
-        const error = await failureOf(driver.commit(commitOf(id, 2, write('/a', '2')), call()))
-        expect(error).to.include({ code: 'SESSION_LOST', effect: 'none' })
-      })
-
       it('that are too large are refused', async () => {
         const id = await session()
         const change = { key: '/a', expect: 'anything', become: new Uint8Array(2 << 20) } as const
@@ -229,16 +84,6 @@ for (const [name, start] of Object.entries(SERVERS)) {
         expect(await driver.commit(commitOf(id, { number: 2, after: 0 }, largest), call())).to.include({
           committed: true,
         })
-      })
-
-      it('of as many operations as is promised are taken', async () => {
-        const id = await session()
-        const { token } = await driver.takeSeat(SEAT, holder('a', id), call())
-        const { transactions } = driver.capabilities
-        const count = transactions === false ? 0 : transactions.maxOps
-        const changes = Array.from({ length: count }, (_, index) => write(`/k${index}`, 'x', 'absent'))
-        const commit = { ...commitOf(id, 1, ...changes), fence: { service: 'controller', token } }
-        expect(await driver.commit(commit, call())).to.include({ committed: true })
       })
 
       it('whose reply was lost are found out about', async () => {
@@ -274,17 +119,6 @@ for (const [name, start] of Object.entries(SERVERS)) {
         await link.close()
       })
 
-      it('whose session is over cannot be found out about any more', async () => {
-        const id = await session()
-        const commit = commitOf(id, 1, write('/a', '1'))
-        await driver.commit(commit, call())
-        await driver.endSession(id, call())
-        expect(await failureOf(driver.outcomeOf(commit, call()))).to.include({
-          code: 'SESSION_LOST',
-          effect: 'unknown',
-        })
-      })
-
       it('leave one mark for each slot, and none when the session is over', async () => {
         const id = await session()
         const marks = async () => {
@@ -315,14 +149,6 @@ for (const [name, start] of Object.entries(SERVERS)) {
         const error = await failureOf(driver.scan({ ...range, from: '/c', at: first.at }, reading()))
         expect(error).to.include({ code: 'OVERLOADED', effect: 'none', retriable: true })
       })
-
-      it('that may be old do not go back', async () => {
-        const id = await session()
-        for (let number = 1; number <= 20; number++) {
-          await driver.commit(commitOf(id, number, write('/a', String(number))), call())
-          expect((await driver.read('/a', reading(2000, 'sequential')))?.text).to.equal(String(number))
-        }
-      })
     })
 
     describe('follows', () => {
@@ -345,33 +171,6 @@ for (const [name, start] of Object.entries(SERVERS)) {
         await driver.commit(commitOf(id, 5, write('/a', '4')), call())
         expect((await driver.read('/a', reading()))?.text).to.equal('4')
         expect(sink.lines).to.deep.equal(expected)
-      })
-
-      it('of a namespace, a leader and a group tell of theirs only', async () => {
-        const id = await session()
-        const keys = recorder<Entry>(() => 'there')
-        const leader = recorder<Seated>((seated) => seated.id)
-        const members = recorder<Seated>((seated) => seated.nonce)
-        await driver.followNamespace('/a', keys).active
-        await driver.followLeader('controller', leader).active
-        await driver.followGroup('g', members).active
-        await driver.commit(
-          commitOf(id, 1, write('/a', ''), write('/ab', ''), write('/a/b', ''), write('/a0', '')),
-          call(),
-        )
-        const seated = await driver.takeSeat(SEAT, holder('x', id), call())
-        await driver.takeSeat({ kind: 'leader', service: 'controller/2' }, holder('y', id), call())
-        await driver.takeSeat({ kind: 'member', group: 'g', id: 'a/b' }, holder('m', id), call())
-        await driver.takeSeat({ kind: 'member', group: 'g/h', id: 'n' }, holder('n', id), call())
-        await driver.emptySeat(SEAT, seated.token, call())
-        await driver.endSession(id, call())
-        await until(
-          () => members.lines.length >= 3 && leader.lines.length >= 3,
-          () => [keys, leader, members],
-        )
-        expect(keys.lines).to.deep.equal(['reset', '/a/b=there'])
-        expect(leader.lines).to.deep.equal(['reset', 'controller=x', 'controller=gone'])
-        expect(members.lines).to.deep.equal(['reset', 'a/b=m', 'a/b=gone'])
       })
 
       it('pass over a record that nobody can read', async () => {

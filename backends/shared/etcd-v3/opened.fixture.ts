@@ -1,8 +1,8 @@
-/** Drivers for tests, and what a follow has told. */
-import { setTimeout as delay } from 'node:timers/promises'
+/** Drivers for tests. */
 import { credentials } from '@grpc/grpc-js'
 import { type PluginHost, pluginContext, silentLogger } from '../../../spi/index.ts'
-import type { Call, Commit, FollowSink, KeyChange, ReadCall, StoreDriver } from '../driver.ts'
+import type { StoreDriver } from '../driver.ts'
+import { call, OpenDrivers } from '../driver-calls.fixture.ts'
 import { type EtcdDriverOptions, openEtcdDriver } from './driver.ts'
 import { SESSION_TTL_MS } from './promises.fixture.ts'
 
@@ -12,10 +12,7 @@ export interface OpenOptions {
   readonly prefix?: string
 }
 
-/** Opened drivers are closed by {@link Drivers.close}. */
-export class Drivers {
-  readonly #opened: StoreDriver[] = []
-
+export class Drivers extends OpenDrivers {
   async open(endpoints: readonly string[], { host, user, prefix = '' }: OpenOptions = {}): Promise<StoreDriver> {
     const context = pluginContext({
       sessionTimeoutMs: SESSION_TTL_MS,
@@ -25,70 +22,6 @@ export class Drivers {
       ...host,
     })
     const options = { backend: 'etcd', endpoints, credentials: credentials.createInsecure(), user, context, prefix }
-    const driver = await openEtcdDriver(options, call())
-    this.#opened.push(driver)
-    return driver
+    return this.keep(openEtcdDriver(options, call()))
   }
-
-  async close(): Promise<void> {
-    await Promise.all(this.#opened.splice(0).map((driver) => driver.close()))
-  }
-}
-
-export function call(timeoutMs = SESSION_TTL_MS): Call {
-  return { signal: new AbortController().signal, timeoutMs }
-}
-
-export function reading(timeoutMs = SESSION_TTL_MS, consistency: ReadCall['consistency'] = 'linearizable'): ReadCall {
-  return { ...call(timeoutMs), consistency }
-}
-
-export function bytes(text: string): Uint8Array {
-  return new TextEncoder().encode(text)
-}
-
-/** A commit of one slot of the session. */
-export function commitOf(
-  session: string,
-  number: number | { readonly number: number; readonly after: number },
-  ...changes: readonly KeyChange[]
-): Commit {
-  const place = typeof number === 'number' ? { number, after: number - 1 } : number
-  return { id: { session, slot: 0, ...place }, changes, fence: undefined }
-}
-
-export function write(key: string, text: string, expect: KeyChange['expect'] = 'anything'): KeyChange {
-  return { key, expect, become: bytes(text) }
-}
-
-/** What a follow tells, one line for each time. */
-export function recorder<T>(shown: (value: T) => string): FollowSink<T> & { readonly lines: readonly string[] } {
-  const lines: string[] = []
-  const text = (all: ReadonlyMap<string, T | undefined>) =>
-    [...all].map(([name, value]) => `${name}=${value === undefined ? 'gone' : shown(value)}`).join(' ')
-  return {
-    lines,
-    reset: (all) => lines.push(`reset ${text(all)}`.trim()),
-    changed: (changes) => lines.push(text(changes)),
-    failed: (error) => lines.push(`failed: ${error.message}`),
-  }
-}
-
-/** Asks again until it is so. @throws Error with what is there after the time. */
-export async function until(condition: () => boolean, shown: () => unknown, withinMs = 8000): Promise<void> {
-  const deadline = performance.now() + withinMs
-  while (!condition()) {
-    if (performance.now() > deadline) throw new Error(`not within ${withinMs} ms: ${JSON.stringify(shown())}`)
-    await delay(10)
-  }
-}
-
-/** What a promise was rejected with. */
-export async function failureOf(promise: Promise<unknown>): Promise<Record<string, unknown>> {
-  try {
-    await promise
-  } catch (error) {
-    return error as Record<string, unknown>
-  }
-  throw new Error('it did not fail')
 }

@@ -5,10 +5,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Given, Link, Party } from 'keta/conformance'
 import { BrokerProcess } from '../broker-process.ts'
-import { BrokerClient } from '../client/client.ts'
+import { BrokerClient, type CreateTopicOptions } from '../client/client.ts'
 import { decodeState, type PartitionState } from '../core/metadata.ts'
 import { CONTROLLER_EPOCH, statePath } from '../core/paths.ts'
 import type { ControllerStatus } from '../store/controller.ts'
+import { BrokerError } from '../errors.ts'
 import { type Address, Connection } from '../wire/connection.ts'
 
 export interface BrokerStatus {
@@ -34,6 +35,8 @@ const SHORTEST_TTL_MS = 2_000
 /** For a machine that has much else to do: nothing here measures how fast anything is. */
 const SLACK_MS = 20_000
 const ASK_MS = 2_000
+/** Of each broker's output, in the message of a wait that was in vain. Characters. */
+const SAID_SHOWN = 2_000
 /** So long it waits for the store, too. */
 const OBSERVER_TTL_MS = 30_000
 
@@ -90,7 +93,21 @@ export class BrokerCluster {
     condition: () => R | Promise<R>,
     withinMs = this.failoverMs,
   ): Promise<Exclude<R, false | undefined>> {
-    return this.given.until(what, condition, withinMs)
+    try {
+      return await this.given.until(what, condition, withinMs)
+    } catch (error) {
+      const about = await Promise.all([...this.#processes].map((one) => this.#about(one)))
+      throw new Error([error instanceof Error ? error.message : String(error), ...about].join('\n'), { cause: error })
+    }
+  }
+
+  /** What helps to understand why something has not come about. */
+  async #about([id, { output }]: readonly [number, BrokerProcess]): Promise<string> {
+    const status = await this.status(id).then(
+      (known) => JSON.stringify(known),
+      (error: unknown) => String(error),
+    )
+    return `broker ${id}: ${status}\n${output.slice(-SAID_SHOWN)}`
   }
 
   get storage() {
@@ -189,8 +206,15 @@ export class BrokerCluster {
 
   /** Creates it, and waits until each partition has a leader and all of its replicas in sync. */
   async createTopic(name: string, ...replicas: readonly (readonly number[])[]): Promise<void> {
-    await this.client().createTopic(name, { assignment: Object.fromEntries(replicas.entries()) })
+    await this.make(name, { assignment: Object.fromEntries(replicas.entries()) })
     await this.untilInSync(name, replicas)
+  }
+
+  /** Creates one that nobody else creates; on a busy machine a try whose answer came too late may have done it. */
+  async make(name: string, options: CreateTopicOptions, client = this.client()): Promise<void> {
+    await client.createTopic(name, options).catch((error: unknown) => {
+      if (!(error instanceof BrokerError) || error.code !== 'TOPIC_EXISTS') throw error
+    })
   }
 
   async untilInSync(name: string, replicas: readonly (readonly number[])[]): Promise<void> {
@@ -206,6 +230,8 @@ export class BrokerCluster {
   }
 
   async #end(): Promise<void> {
+    // kept if the case has failed
+    for (const [id, { output }] of this.#processes) this.given.history.note({ broker: id, said: output })
     await rm(this.#folder, { recursive: true, force: true })
   }
 }

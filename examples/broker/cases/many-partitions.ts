@@ -1,7 +1,5 @@
 /** Case B14: how long it takes until others lead, with many partitions. */
 import type { ConformanceCase, Given } from 'keta/conformance'
-import { mkdir, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { decodeState } from '../core/metadata.ts'
 import { parseStatePath, TOPICS } from '../core/paths.ts'
@@ -32,9 +30,8 @@ async function fiftyTopics(given: Given): Promise<void> {
   const names = Array.from({ length: TOPICS_MADE }, (_, topic) => `t${topic}`)
   for (let at = 0; at < names.length; at += 5) {
     const some = names.slice(at, at + 5)
-    await Promise.all(
-      some.map((name) => client.createTopic(name, { partitions: PARTITIONS, replicationFactor: REPLICAS })),
-    )
+    const shape = { partitions: PARTITIONS, replicationFactor: REPLICAS }
+    await Promise.all(some.map((name) => cluster.make(name, shape, client)))
   }
   const states = async () => {
     await sleep(LOOK_EVERY_MS)
@@ -49,26 +46,14 @@ async function fiftyTopics(given: Given): Promise<void> {
     return all.length === TOPICS_MADE * PARTITIONS && all.every(({ isr }) => isr.length === REPLICAS)
   }
   await cluster.until('all partitions are there and in sync', complete, limitMs)
-  const madeMs = Math.round(given.now() - made)
+  given.measured('until 500 partitions are made and in sync', given.now() - made)
   const led = (await states()).filter(({ leader }) => leader === 0).length
   const killed = given.now()
   await cluster.process(0).kill()
   const moved = async () => (await states()).every(({ leader }) => leader > 0)
   const noticed = async () => (await states()).some(({ leaderEpoch }) => leaderEpoch > 0)
   await cluster.until('the first leadership has moved', noticed, limitMs)
-  const noticedMs = Math.round(given.now() - killed)
+  given.measured('from the kill until the first partition has another leader', given.now() - killed)
   await cluster.until('all leaderships have moved', moved, limitMs)
-  const movedMs = Math.round(given.now() - killed)
-  await tell(given, { ttlMs: cluster.ttlMs, madeMs, led, noticedMs, movedMs })
-}
-
-/** Not a promise, so nothing fails by it: for whoever reads the report. */
-async function tell(given: Given, figures: Readonly<Record<string, number>>): Promise<void> {
-  const { name } = given.harness
-  console.log(`      B14 on ${name}, milliseconds: ${JSON.stringify(figures)}`)
-  const folder = process.env['KETA_CONFORMANCE_REPORT']
-  if (folder === undefined || folder === '') return
-  await mkdir(folder, { recursive: true })
-  const file = `broker-failover-${name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')}.json`
-  await writeFile(join(folder, file), `${JSON.stringify({ backend: name, ...figures }, undefined, 2)}\n`)
+  given.measured(`from the kill until all ${led} have`, given.now() - killed)
 }

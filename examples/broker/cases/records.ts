@@ -36,18 +36,19 @@ export const records: readonly ConformanceCase[] = [
 
 /** Stopped brokers are not to be missed before the case is done with them. */
 const PATIENT_TTL_MS = 6_000
+/** Of three partitions: each broker leads one. */
+const ASSIGNMENT = [
+  [0, 1, 2],
+  [1, 2, 0],
+  [2, 0, 1],
+]
 /** How long a follower's question waits at the leader. */
 const FETCH_WAIT_MS = 500
 
 async function allRestarted(given: Given): Promise<void> {
   const cluster = await BrokerCluster.start(given, [0, 1, 2])
   const client = cluster.client()
-  const assignment = [
-    [0, 1, 2],
-    [1, 2, 0],
-    [2, 0, 1],
-  ]
-  await cluster.createTopic('kept', ...assignment)
+  await cluster.createTopic('kept', ...ASSIGNMENT)
   await client.alterConfig('kept', { 'min.insync.replicas': '2' })
   for (const partition of [0, 1, 2]) await client.produce('kept', partition, values('a', `b${partition}`))
   const { topics: before } = await client.metadata()
@@ -58,7 +59,7 @@ async function allRestarted(given: Given): Promise<void> {
   await Promise.all(servers.map((server) => server.kill()))
   await Promise.all(servers.map((server) => server.start()))
   await Promise.all([0, 1, 2].map((id) => cluster.start(id)))
-  await cluster.untilInSync('kept', assignment)
+  await cluster.untilInSync('kept', ASSIGNMENT)
   for (const partition of [0, 1, 2]) {
     expect(await textsOf(client, 'kept', partition)).to.deep.equal(['a', `b${partition}`])
     const { leaderEpoch } = await cluster.state('kept', partition)
@@ -76,12 +77,7 @@ async function allRestarted(given: Given): Promise<void> {
 async function killedInTurn(given: Given): Promise<void> {
   const cluster = await BrokerCluster.start(given, [0, 1, 2])
   const client = cluster.client()
-  const assignment = [
-    [0, 1, 2],
-    [1, 2, 0],
-    [2, 0, 1],
-  ]
-  await cluster.createTopic('kept', ...assignment)
+  await cluster.createTopic('kept', ...ASSIGNMENT)
   const history = await StateHistory.of(cluster, 'kept', 3)
   const producers = [0, 1, 2].map((partition) => new Producer(cluster.client(), 'kept', partition))
   for (let round = 0; round < given.scale(3, 30); round++) {
@@ -98,7 +94,7 @@ async function killedInTurn(given: Given): Promise<void> {
       await cluster.until('it is gone', gone)
     }
     await cluster.start(victim)
-    await cluster.untilInSync('kept', assignment)
+    await cluster.untilInSync('kept', ASSIGNMENT)
   }
   await Promise.all(producers.map((producer) => producer.end()))
   for (const [partition, producer] of producers.entries()) producer.check(await client.fetchAll('kept', partition))

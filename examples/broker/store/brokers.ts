@@ -28,6 +28,8 @@ export class Brokers {
   readonly #listener: GroupChangeListener
   #brokers: ReadonlyMap<number, BrokerInfo> = new Map()
   #membership: Membership | undefined
+  /** Who is there, as the listener was told last. */
+  #told: ReadonlySet<string> = new Set()
   #isDirty = false
   #isOver = false
 
@@ -37,7 +39,10 @@ export class Brokers {
     this.#logger = logger
     this.#changed = changed
     this.#listener = {
-      onGroupChange: () => this.refresh(),
+      onGroupChange: (ids) => {
+        this.#told = ids
+        this.refresh()
+      },
       onRejoined: (membership) => {
         this.#membership = membership
         this.#logger.info(`registered again as broker ${membership.id}, epoch ${membership.epoch}`)
@@ -74,7 +79,7 @@ export class Brokers {
       directory_id: directoryId,
     })
     this.#membership = await this.#group.join(String(id), data, { onConflict: isOwn ? 'takeover' : 'throw' })
-    await this.#group.addListener(this.#listener)
+    await this.#group.addListener(this.#listener, { initial: true })
     await this.#read()
   }
 
@@ -99,18 +104,23 @@ export class Brokers {
       }
       this.#isDirty = false
       try {
-        await this.#read()
+        if (await this.#read()) continue
       } catch (error) {
         this.#logger.warn(`the brokers could not be read: ${messageOf(error)}`)
-        this.#isDirty = true
-        await this.#work.next(RETRY_MS)
       }
+      this.#isDirty = true
+      await this.#work.next(RETRY_MS)
     }
   }
 
-  async #read(): Promise<void> {
+  /**
+   * @returns whether it is what the listener was told last. If not, one of them is late: who goes and comes again in
+   * between is nothing that a listener need be told of, and must not be missed for it.
+   */
+  async #read(): Promise<boolean> {
     const brokers = new Map<number, BrokerInfo>()
-    for (const { id, data, epoch } of (await this.#group.members()).values()) {
+    const members = await this.#group.members()
+    for (const { id, data, epoch } of members.values()) {
       try {
         const json = parseObject(new TextDecoder().decode(data), `broker ${id}`)
         const info = { id: asInt(Number(id), 'a broker’s id'), epoch }
@@ -122,6 +132,7 @@ export class Brokers {
     }
     this.#brokers = brokers
     this.#changed()
+    return members.size === this.#told.size && [...members.keys()].every((id) => this.#told.has(id))
   }
 }
 

@@ -194,6 +194,28 @@ describe('on a store', function () {
     expect(await storage.fetch(paths.statePath('t', 1))).to.equal(since)
   })
 
+  it('a broker does not miss another one that went and came again before anybody was told', async () => {
+    const group = plugin.getGroupMembership('brokers')
+    const at = JSON.stringify({ host: 'h', port: 1 })
+    await group.join('1', at)
+    let absent = 0
+    const late = new Proxy(group, {
+      get(target, name) {
+        const value: unknown = Reflect.get(target, name, target)
+        if (name !== 'members') return typeof value === 'function' ? (value as () => unknown).bind(target) : value
+        return async () => new Map([...(await target.members())].filter(([id]) => id !== '1' || absent-- <= 0))
+      },
+    })
+    const brokers = new Brokers(late, logger, () => undefined)
+    await brokers.register({ id: 0, host: 'h', port: 2, directoryId: 'd' })
+    await until('both are known', () => brokers.all.size === 2)
+    absent = 1
+    brokers.refresh()
+    await until('it is gone', () => brokers.all.size === 1)
+    await until('it is known again', () => brokers.all.size === 2)
+    await brokers.close()
+  })
+
   it('a broker knows the others by what they have written of themselves', async () => {
     const group = plugin.getGroupMembership('brokers')
     await group.join('7', '{"host":"h","port":9}')

@@ -46,6 +46,8 @@ export class Topics {
   readonly #dirty = new Set<string>()
   readonly #work = new Bell()
   readonly #names: KeySetChangeListener
+  /** The names of all topics, as the listener was told last. */
+  #told: ReadonlySet<string> | undefined
   readonly #workers: Promise<unknown>
   #isOver = false
 
@@ -80,6 +82,7 @@ export class Topics {
   }
 
   #look(names: ReadonlySet<string>): void {
+    this.#told = names
     for (const name of new Set([...names, ...this.#topics.keys()])) {
       if (names.has(name) !== this.#topics.has(name)) this.hint(name)
     }
@@ -135,6 +138,14 @@ export class Topics {
     this.#setup.changed(name, topic)
     // what happened before the listeners were there, nobody has told
     if (!wasFollowed) this.hint(name)
+    // nor that it went and came again between two tellings: until the two agree, it is looked at again
+    else if (this.#told !== undefined && this.#told.has(name) !== this.#topics.has(name)) this.#hintLater(name)
+  }
+
+  #hintLater(name: string): void {
+    setTimeout(() => {
+      if (!this.#isOver) this.hint(name)
+    }, RETRY_MS).unref()
   }
 
   /** The record, and states that belong to that record and not to one before or after it: it is the same at the end. */

@@ -2,7 +2,7 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import type { Command } from '../../command/command.ts'
-import { command } from '../../state/commands.arbitraries.ts'
+import { commandOrAuth } from '../../state/commands.arbitraries.ts'
 import { del, put } from '../../state/operations.fixture.ts'
 import { contents, Replica } from '../../state/replica.fixture.ts'
 import { StateMachine } from '../../state/state-machine.ts'
@@ -16,7 +16,7 @@ describe('a state on lmdb', () => {
   it('is, after a crash at any moment, the state after a record, and no older than was reported', () => {
     const commands = fc.array(
       fc.oneof(
-        { weight: 8, arbitrary: command },
+        { weight: 8, arbitrary: commandOrAuth },
         { weight: 4, arbitrary: fc.constantFrom('scrub', 'turn', 'flush', 'hold', 'release', 'restart', 'crash') },
       ),
       { maxLength: 60, size: 'max' },

@@ -105,9 +105,13 @@ export class Pending {
     this.#leases.set(id, { ordinal: this.#nextOrdinal++, ttl })
   }
 
-  #headerOf({ position, claimer, featureLevel, store }: PositionedState): StoredHeader {
+  #headerOf({ position, claimer, featureLevel, store, auth }: PositionedState): StoredHeader {
     const { revision, compactRevision } = store
-    return { compactRevision, header: { position, claimer, featureLevel, revision, leases: [], alarms: this.#alarms } }
+    const alarms = this.#alarms
+    return {
+      compactRevision,
+      header: { position, claimer, featureLevel, revision, leases: [], alarms, auth: auth.image },
+    }
   }
 }
 

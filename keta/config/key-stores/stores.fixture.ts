@@ -208,3 +208,23 @@ export const STORES = {
 function bytes(base64: string): Buffer {
   return Buffer.from(base64, 'base64')
 }
+
+/** A list of another authority that revokes the serial number 11 and that of "node". */
+export const CRL = `-----BEGIN X509 CRL-----
+MIHxMIGZAgEBMAoGCCqGSM49BAMCMA0xCzAJBgNVBAMMAmNhFw0yNjExMjExODEz
+MDhaGA8yMTI2MTAyODE4MTMwOFowSTAgAgELFw0yNjExMjExMTIyMzBaMAwwCgYD
+VR0VBAMKAQEwJQIUevtTXmgyhf6pN5ASS4Z3K1yMJ+QXDTI2MTEyMTExMjIzMFqg
+DjAMMAoGA1UdFAQDAgEBMAoGCCqGSM49BAMCA0cAMEQCIAH1BZii9XAFeQQLqRLt
+yLjEQwTdFIHZa9PO35R83pq9AiAA9hPbwQc+2nD/KdFCCTlBnYXJ31VGVEogUf4F
+L7aY/A==
+-----END X509 CRL-----
+`
+
+/** A list in which there is nothing. */
+export const EMPTY_CRL = `-----BEGIN X509 CRL-----
+MIGmME4CAQEwCgYIKoZIzj0EAwIwDTELMAkGA1UEAwwCY2EXDTI2MTEyMTE4MTMw
+OFoYDzIxMjYxMDI4MTgxMzA4WqAOMAwwCgYDVR0UBAMCAQIwCgYIKoZIzj0EAwID
+SAAwRQIhAJQkbWeAWZ8VHZPXGIYWh8KG7B7rLU7V2uksPLhKzmmrAiAanqq4/OYD
+978EKpULKnxZh+MaIcQ4ph2czEJX+iQxYg==
+-----END X509 CRL-----
+`

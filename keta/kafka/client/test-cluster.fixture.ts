@@ -4,6 +4,8 @@ import type { KafkaCluster } from '../../../test-servers/kafka.ts'
 import type { BrokerAddress, KafkaClient, KafkaClientSettings } from './client.ts'
 import { createKafkaClient } from './kafka-client.ts'
 import type { Clock, Logger } from './ports.ts'
+import { toKafkaError } from './protocol-errors.ts'
+import { untilReachable } from './until-reachable.ts'
 
 export const realClock: Clock = {
   now: () => performance.now(),
@@ -38,4 +40,16 @@ let topics = 0
 /** A name that no other test of this run uses. */
 export function newTopic(): string {
   return `test-${process.pid}-${++topics}`
+}
+
+/** As a node does it that starts: again as long as the cluster cannot be reached, or has to settle. */
+export function untilSettled<Value>(attempt: () => Promise<Value>): Promise<Value> {
+  const tried = async (): Promise<Value> => {
+    try {
+      return await attempt()
+    } catch (error) {
+      throw toKafkaError(error, 'a test')
+    }
+  }
+  return untilReachable(tried, { clock: realClock, logger: quietLogger, signal: new AbortController().signal })
 }

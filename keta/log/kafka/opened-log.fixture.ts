@@ -1,8 +1,7 @@
 /** A log in a topic of its own on a test cluster. */
 import type { KafkaCluster } from '../../../test-servers/kafka.ts'
 import type { KafkaClient, KafkaClientSettings } from '../../kafka/client/client.ts'
-import { clientOf, newTopic, quietLogger, realClock } from '../../kafka/client/test-cluster.fixture.ts'
-import { untilReachable } from '../../kafka/client/until-reachable.ts'
+import { clientOf, newTopic, quietLogger, realClock, untilSettled } from '../../kafka/client/test-cluster.fixture.ts'
 import { ensureTopic } from '../../kafka/topic.ts'
 import type { SharedLog } from '../log.ts'
 import { openKafkaLog } from './kafka-log.ts'
@@ -24,19 +23,14 @@ export async function logOn(cluster: KafkaCluster, settings: Partial<KafkaClient
     clients.push(client)
     return client
   }
-  const { maxMessageBytes } = await ensureTopic({
-    client: newClient(),
-    topic,
-    replication: 3,
-    configs: new Map(),
-    ...ports,
-  })
+  const topicOptions = { client: newClient(), topic, replication: 3, configs: new Map<string, string>(), ...ports }
+  const { maxMessageBytes } = await untilSettled(() => ensureTopic(topicOptions))
   return {
     topic,
     open: async () => {
       const client = newClient()
       const options = { client, topic, maxBatchBytes: maxMessageBytes, beyondEndPatienceMs: 300, ...ports }
-      const log = await untilReachable(() => openKafkaLog(options), { ...ports, signal: new AbortController().signal })
+      const log = await untilSettled(() => openKafkaLog(options))
       logs.push(log)
       return log
     },

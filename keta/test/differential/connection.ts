@@ -1,5 +1,5 @@
 /** A connection to one of the compared servers that carries raw message bytes and keeps errors as data. */
-import { type ClientDuplexStream, credentials, makeGenericClientConstructor } from '@grpc/grpc-js'
+import { type ClientDuplexStream, credentials, makeGenericClientConstructor, Metadata } from '@grpc/grpc-js'
 
 /** What a server answers to a unary call. */
 export type Answer =
@@ -8,6 +8,8 @@ export type Answer =
 
 export interface RawStream {
   send(bytes: Uint8Array): void
+  /** Sends no more. grpc-go waits for it where a method has one request. */
+  halfClose(): void
   /** Closes both directions. */
   close(): void
 }
@@ -21,9 +23,9 @@ export interface StreamHandlers {
 export interface Connection {
   /** 'etcd' or 'keta', for messages. */
   readonly name: string
-  /** @param path '/package.Service/Method' */
-  unary(path: string, bytes: Uint8Array): Promise<Answer>
-  stream(path: string, handlers: StreamHandlers): RawStream
+  /** @param path '/package.Service/Method' @param token of whoever asks */
+  unary(path: string, bytes: Uint8Array, token?: string): Promise<Answer>
+  stream(path: string, handlers: StreamHandlers, token?: string): RawStream
   close(): void
 }
 
@@ -40,17 +42,24 @@ export function connectTo(name: string, endpoint: string): Connection {
   })
   return {
     name,
-    unary: (path, bytes) =>
+    unary: (path, bytes, token) =>
       new Promise((resolve) => {
         const deadline = Date.now() + DEADLINE_MS
-        client.makeUnaryRequest(path, asBuffer, asIs, bytes, { deadline }, (error, response) => {
+        client.makeUnaryRequest(path, asBuffer, asIs, bytes, metadataWith(token), { deadline }, (error, response) => {
           if (error) resolve({ ok: false, code: error.code, text: error.details })
           else resolve({ ok: true, bytes: response ?? new Uint8Array() })
         })
       }),
-    stream: (path, handlers) => openStream(client.makeBidiStreamRequest(path, asBuffer, asIs), handlers),
+    stream: (path, handlers, token) =>
+      openStream(client.makeBidiStreamRequest(path, asBuffer, asIs, metadataWith(token)), handlers),
     close: () => client.close(),
   }
+}
+
+function metadataWith(token: string | undefined): Metadata {
+  const metadata = new Metadata()
+  if (token !== undefined) metadata.set('token', token)
+  return metadata
 }
 
 function openStream(call: ClientDuplexStream<Uint8Array, Buffer>, handlers: StreamHandlers): RawStream {
@@ -67,6 +76,7 @@ function openStream(call: ClientDuplexStream<Uint8Array, Buffer>, handlers: Stre
   call.on('end', () => end('end of stream'))
   return {
     send: (bytes) => call.write(bytes),
+    halfClose: () => call.end(),
     close: () => {
       closed = true
       call.cancel()

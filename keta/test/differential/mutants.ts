@@ -2,9 +2,18 @@
 import { create, type DescMessage, fromBinary, type MessageShape, toBinary } from '@bufbuild/protobuf'
 import {
   AlarmResponseSchema,
+  AuthenticateResponseSchema,
+  AuthRoleGetResponseSchema,
+  AuthStatusResponseSchema,
+  AuthUserGetResponseSchema,
+  AuthUserGrantRoleResponseSchema,
+  AuthUserListResponseSchema,
+  CompactionResponseSchema,
+  DeleteRangeResponseSchema,
   HashKVResponseSchema,
   LeaseGrantResponseSchema,
   LeaseKeepAliveResponseSchema,
+  LeaseLeasesResponseSchema,
   LeaseTimeToLiveResponseSchema,
   PutResponseSchema,
   RangeRequest_SortOrder,
@@ -28,6 +37,8 @@ export interface Mutant {
   /** The messages to deliver instead of one. */
   readonly stream?: (path: string, message: Uint8Array) => readonly Uint8Array[]
 }
+
+const AUTH = 'users and permissions'
 
 export const MUTANTS: readonly Mutant[] = [
   unary('a count that is 1 too small', 'small key space', RangeResponseSchema, '/Range', (answer) => {
@@ -97,10 +108,48 @@ export const MUTANTS: readonly Mutant[] = [
     return [answer]
   }),
   watchAnswers('another watch id', (answer) => [{ ...answer, watchId: answer.watchId === 3n ? 4n : answer.watchId }]),
+  permitting('a read that needs no permission', 'permission matrix', RangeResponseSchema, '/Range'),
+  permitting('a put that needs no permission', 'permission matrix', PutResponseSchema, '/Put'),
+  permitting('a delete that needs no permission', 'permission matrix', DeleteRangeResponseSchema, '/DeleteRange'),
+  permitting('a transaction that needs no permission', 'permission matrix', TxnResponseSchema, '/Txn'),
+  permitting("a lease's keys for everybody", 'permission matrix', LeaseTimeToLiveResponseSchema, '/LeaseTimeToLive'),
+  permitting('leases for everybody', 'permission matrix', LeaseLeasesResponseSchema, '/LeaseLeases'),
+  permitting('a user who makes herself root', AUTH, AuthUserGrantRoleResponseSchema, '/UserGrantRole'),
+  permitting('users for everybody', AUTH, AuthUserListResponseSchema, '/UserList'),
+  permitting('another user for everybody', AUTH, AuthUserGetResponseSchema, '/UserGet'),
+  permitting('a compaction for everybody', AUTH, CompactionResponseSchema, '/Compact'),
+  permitting('hashes for everybody', AUTH, HashKVResponseSchema, '/HashKV'),
+  permitting('a password that need not be right', AUTH, AuthenticateResponseSchema, '/Authenticate', 3),
+  failure('a bad token that is only denied', AUTH, (answer) =>
+    answer.code === 16 ? { ...answer, code: 7, text: 'etcdserver: permission denied' } : answer,
+  ),
+  failure('nobody who is only denied', AUTH, (answer) =>
+    answer.text.endsWith('user name is empty') ? { ...answer, code: 7 } : answer,
+  ),
+  unary('an auth revision that is 1 too large', AUTH, AuthStatusResponseSchema, '/AuthStatus', (answer) => {
+    answer.authRevision++
+  }),
+  unary('a user with a role too few', AUTH, AuthUserGetResponseSchema, '/UserGet', (answer) => {
+    answer.roles.pop()
+  }),
+  unary('permissions in another order', AUTH, AuthRoleGetResponseSchema, '/RoleGet', (answer) => {
+    answer.perm.reverse()
+  }),
+  stream('a watch that everybody may create', 'permission matrix', WatchResponseSchema, '/Watch', (answer) => {
+    if (!answer.cancelReason.includes('PermissionDenied')) return [answer]
+    return [{ ...answer, watchId: 0n, canceled: false, cancelReason: '' }]
+  }),
+  stream('a refused watch without etcd’s reason', 'permission matrix', WatchResponseSchema, '/Watch', (answer) => {
+    answer.cancelReason = answer.cancelReason.replace(/^rpc error: .* desc = /, '')
+    return [answer]
+  }),
   unary('one alarm too few', 'alarms', AlarmResponseSchema, '/Alarm', (answer) => {
     answer.alarms.pop()
   }),
 ]
+
+/** The phase with users of all kinds. */
+export const AUTH_PHASES: readonly string[] = [AUTH, 'permission matrix']
 
 /** The connection of a wrong server. */
 export function mutated(connection: Connection, mutant: Mutant): Connection {
@@ -108,17 +157,16 @@ export function mutated(connection: Connection, mutant: Mutant): Connection {
   return {
     ...connection,
     name: `${connection.name} with ${mutant.name}`,
-    unary: async (path, bytes) => {
-      const answer = await connection.unary(path, bytes)
+    unary: async (path, bytes, token) => {
+      const answer = await connection.unary(path, bytes, token)
       return alter ? alter(path, answer, bytes) : answer
     },
-    stream: (path, handlers) =>
-      connection.stream(path, {
-        ...handlers,
-        onMessage: (bytes) => {
-          for (const message of alterMessage ? alterMessage(path, bytes) : [bytes]) handlers.onMessage(message)
-        },
-      }),
+    stream: (path, handlers, token) => {
+      const onMessage = (bytes: Uint8Array): void => {
+        for (const message of alterMessage ? alterMessage(path, bytes) : [bytes]) handlers.onMessage(message)
+      }
+      return connection.stream(path, { ...handlers, onMessage }, token)
+    },
   }
 }
 
@@ -141,8 +189,16 @@ function unary<S extends DescMessage>(
   }
 }
 
-function failure(name: string, phase: string, alter: (answer: Answer & { ok: false }) => Answer): Mutant {
-  return { name, phase, unary: (_path, answer) => (answer.ok ? answer : alter(answer)) }
+function failure(name: string, phase: string, alter: (answer: Answer & { ok: false }, path: string) => Answer): Mutant {
+  return { name, phase, unary: (path, answer) => (answer.ok ? answer : alter(answer, path)) }
+}
+
+/** What should be refused is answered, as if there were nothing. @param code of the refusal: PERMISSION_DENIED */
+function permitting(name: string, phase: string, schema: DescMessage, method: string, code = 7): Mutant {
+  const bytes = toBinary(schema, create(schema))
+  return failure(name, phase, (answer, path) =>
+    path.endsWith(method) && answer.code === code ? { ok: true, bytes } : answer,
+  )
 }
 
 function stream<S extends DescMessage>(

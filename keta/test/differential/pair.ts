@@ -1,8 +1,19 @@
 /** The two compared servers: sends every request to both, in lock-step, and stops at the first difference. */
-import { type DescMessage, type DescMethodUnary, fromBinary, type MessageShape, toBinary } from '@bufbuild/protobuf'
-import type { ResponseHeader } from '../../proto/gen/etcdserverpb/rpc_pb.js'
+import {
+  create,
+  type DescMessage,
+  type DescMethodUnary,
+  fromBinary,
+  type MessageShape,
+  toBinary,
+} from '@bufbuild/protobuf'
+import {
+  MemberListRequestSchema,
+  MemberListResponseSchema,
+  type ResponseHeader,
+} from '../../proto/gen/etcdserverpb/rpc_pb.js'
 import { compareAnswers, compareMessages, type Names } from './compare.ts'
-import type { Answer, Connection } from './connection.ts'
+import type { Answer, Connection, RawStream, StreamHandlers } from './connection.ts'
 import { show } from './show.ts'
 
 /** The two servers differ. The message says everything that is needed to look into it. */
@@ -27,6 +38,11 @@ export interface World {
   readonly leases: Set<bigint>
 }
 
+export interface Tokens {
+  readonly left: string
+  readonly right: string
+}
+
 const HISTORY = 25
 
 export class Pair {
@@ -36,6 +52,8 @@ export class Pair {
   readonly world: World = { revision: 1n, compacted: 0n, compactions: new Set(), leases: new Set() }
   /** Requests sent to each server so far. */
   requests = 0
+  /** Whoever asks, where that is not nobody: each server has given a token of its own. */
+  tokens: Tokens | undefined
   readonly #seed: number
   readonly #history: string[] = []
   #phase = ''
@@ -64,6 +82,23 @@ export class Pair {
     return left.ok ? fromBinary(method.output, left.bytes) : undefined
   }
 
+  /** To each a request of its own, made from the server's member id. */
+  async callOwn<I extends DescMessage>(
+    method: DescMethodUnary<I>,
+    make: (memberId: bigint) => MessageShape<I>,
+  ): Promise<void> {
+    this.note(`${method.name} with each server's own member id`)
+    const list = toBinary(MemberListRequestSchema, create(MemberListRequestSchema))
+    const answers = await this.send('/etcdserverpb.Cluster/MemberList', list)
+    const [left, right] = answers.map((answer) => {
+      const members = answer.ok ? fromBinary(MemberListResponseSchema, answer.bytes).members : []
+      return toBinary(method.input, make(members[0]?.ID ?? 0n))
+    })
+    if (!left || !right) throw new Error('two requests were encoded to fewer')
+    const path = pathOf(method)
+    this.#check(method, ...(await Promise.all([this.left.unary(path, left), this.right.unary(path, right)])))
+  }
+
   /** Requests that change nothing, all at once. */
   async callConcurrently(requests: readonly Request[]): Promise<void> {
     for (const { method, message } of requests) this.note(`${method.name} ${show(message)}`)
@@ -86,7 +121,18 @@ export class Pair {
 
   /** Both answers, not compared. */
   send(path: string, bytes: Uint8Array): Promise<[Answer, Answer]> {
-    return Promise.all([this.left.unary(path, bytes), this.right.unary(path, bytes)])
+    const { left, right } = this.tokens ?? {}
+    return Promise.all([this.left.unary(path, bytes, left), this.right.unary(path, bytes, right)])
+  }
+
+  /** A stream on each server, of whoever asks now. */
+  stream(side: 'left' | 'right', path: string, handlers: StreamHandlers): RawStream {
+    return this[side].stream(path, handlers, this.tokens?.[side])
+  }
+
+  /** @throws DifferenceError */
+  compareAnswers(schema: DescMessage, left: Answer, right: Answer): void {
+    this.expectNone(compareAnswers(schema, left, right, this.names))
   }
 
   compare(schema: DescMessage, left: MessageShape<DescMessage>, right: MessageShape<DescMessage>): void {
@@ -96,7 +142,12 @@ export class Pair {
   /** Adds a line to the record of requests that is printed with a difference. */
   note(request: string): void {
     this.requests++
-    this.#history.push(`${this.requests}: ${request}`)
+    this.remark(`${this.requests}: ${request}`)
+  }
+
+  /** As `note`, of what is no request. */
+  remark(text: string): void {
+    this.#history.push(text)
     if (this.#history.length > HISTORY + 16) this.#history.shift()
   }
 

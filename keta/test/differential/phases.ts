@@ -15,12 +15,14 @@ import {
   RangeResponseSchema,
 } from '../../proto/gen/etcdserverpb/rpc_pb.js'
 import { HealthCheckResponseSchema } from '../../proto/gen/health/health_pb.js'
+import { authPhase } from './auth-phase.ts'
+import { permissionMatrix } from './permission-matrix.ts'
+import { downgrades, members } from './administration.ts'
+import { elections, locks } from './recipes.ts'
 import type { Session } from './session.ts'
+import type { Phase } from './phase.ts'
 import * as steps from './steps.ts'
 import { WatchPair } from './watch-pair.ts'
-
-/** Runs `requests` requests, or as many as it has if they are not random. */
-export type Phase = (session: Session, requests: number) => Promise<void>
 
 type Weighted = readonly (readonly [number, steps.Step])[]
 
@@ -66,6 +68,12 @@ export const PHASES: Readonly<Record<string, Phase>> = {
   'large values': largeValues,
   'malformed requests': malformed,
   alarms,
+  'users and permissions': authPhase,
+  'permission matrix': permissionMatrix,
+  locks: (session, requests) => locks(session, requests / 3),
+  elections: (session, requests) => elections(session, requests / 3),
+  members,
+  downgrades,
   'everything at once': random([
     [10, steps.reads],
     [10, steps.put],

@@ -32,7 +32,7 @@ export class WatchPair {
     this.#pair = pair
     this.#label = label
     const open = (side: 'left' | 'right', tape: WatchTape): RawStream =>
-      pair[side].stream(PATH, { onMessage: (bytes) => tape.receive(bytes), onEnd: (reason) => tape.end(reason) })
+      pair.stream(side, PATH, { onMessage: (bytes) => tape.receive(bytes), onEnd: (reason) => tape.end(reason) })
     this.#streams = [open('left', this.#left), open('right', this.#right)]
   }
 

@@ -105,11 +105,10 @@ export class RecordedWatcher {
 
   /** Resolves when the stream has ended or been given up. */
   #connection(client: ApiClient): Promise<void> {
-    this.#sessions = this.#wishes.map((wish) => ({
-      wish,
-      startRevision: this.#next.get(wish.name) ?? 0,
-      responses: [],
-    }))
+    // All begin where the last of them is: as long as one begins after what there is, none is told of progress.
+    const known = [...this.#next.values()].filter((next) => next > 0)
+    const startRevision = (name: string): number => (this.#next.get(name) === 0 ? 0 : Math.min(...known))
+    this.#sessions = this.#wishes.map((wish) => ({ wish, startRevision: startRevision(wish.name), responses: [] }))
     const stream = client.stream(Watch.method.watch)
     this.#connectedAt = this.#lastHeard = performance.now()
     return new Promise((resolve) => {

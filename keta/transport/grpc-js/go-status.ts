@@ -4,6 +4,7 @@
  */
 import type { ServerInterceptingCallInterface } from '@grpc/grpc-js'
 
+import { parseTimeout } from '../grpc-timeout.ts'
 import { STATUS } from '../transport.ts'
 
 /** A status as grpc-js sends it. */
@@ -12,6 +13,8 @@ export type WireStatus = Omit<Parameters<ServerInterceptingCallInterface['sendSt
 const TOO_LARGE = /^Received message larger than max \((\d+) vs (\d+)\)$/
 const TOO_LARGE_UNPACKED = /^Received message that decompresses to a size larger than (\d+)$/
 const UNKNOWN_ENCODING = /^Received message compressed with unsupported encoding (".*")$/
+
+const MALFORMED_TIMEOUT = /^Invalid grpc-timeout value "(.*)"$/
 
 export function goStatus(status: WireStatus): WireStatus {
   const details = goDetails(status)
@@ -24,6 +27,10 @@ function goDetails(status: WireStatus): string | undefined {
   if (status.code === STATUS.UNIMPLEMENTED) {
     const encoding = UNKNOWN_ENCODING.exec(details)?.[1]
     return encoding && `grpc: Decompressor is not installed for grpc-encoding ${encoding}`
+  }
+  if (status.code === STATUS.INTERNAL) {
+    const timeout = MALFORMED_TIMEOUT.exec(details)?.[1]
+    return timeout === undefined ? undefined : `malformed grpc-timeout: ${parseTimeout(timeout)}`
   }
   if (status.code !== STATUS.RESOURCE_EXHAUSTED) return undefined
   const [, size, max] = TOO_LARGE.exec(details) ?? []

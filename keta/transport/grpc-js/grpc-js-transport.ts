@@ -1,41 +1,26 @@
 /**
- * Serves a table of services over gRPC, with @grpc/grpc-js. Calls are taken over at its interceptor interface
- * (`wire-call.ts`), so that of grpc-js only the HTTP/2 framing, the deadlines and the listening sockets are used.
+ * Serves a table of services over gRPC, with @grpc/grpc-js. It gets its connections from the front, and its calls are
+ * taken over at the interceptor interface (`wire-call.ts`): of grpc-js only HTTP/2 framing and deadlines are used.
  */
-import { Server, ServerCredentials, type ServerOptions } from '@grpc/grpc-js'
+import { type ConnectionInjector, Server, ServerCredentials, type ServerOptions } from '@grpc/grpc-js'
 
+import { closeCalls, type OpenCall, STOPPING } from '../closing.ts'
+import { Front } from '../front/front.ts'
 import {
+  CONNECTION_RULES,
   type ListenAddress,
   type Method,
-  RpcError,
-  STATUS,
+  type RpcError,
   type Transport,
   type TransportOptions,
 } from '../transport.ts'
+import { Admissions } from './admissions.ts'
 import { AnswerBacklogs } from './answer-backlog.ts'
-import { methodsByPath, unknownMethod } from './method-table.ts'
+import { divertRequests } from './divert.ts'
+import { methodsByPath, unknownMethod } from '../method-table.ts'
 import { StreamCall } from './stream-call.ts'
 import { UnaryCall } from './unary-call.ts'
 import { ServedCall, WireCall } from './wire-call.ts'
-
-/**
- * Open calls per connection. etcd sets no limit, and its clients put all their watches on one connection; but each open
- * call holds memory here, up to a full stream, so that one connection must not open them without end. Clients wait
- * with further calls at the limit, so it must lie far above what honest ones keep open.
- */
-const MAX_CALLS_PER_CONNECTION = 10_000
-
-/**
- * etcd's --grpc-keepalive-interval and --grpc-keepalive-timeout: after 2 h of silence ask whether the client still
- * lives.
- */
-const KEEPALIVE_TIME_MS = 7_200_000
-const KEEPALIVE_TIMEOUT_MS = 20_000
-
-/** What the last statuses get at `close` to reach their clients, once the grace is over. */
-const LAST_WORDS_MS = 100
-
-const STOPPING = new RpcError(STATUS.UNAVAILABLE, 'server is stopping')
 
 export function createGrpcJsTransport(options: TransportOptions): Transport {
   return new GrpcJsTransport(options)
@@ -45,7 +30,9 @@ class GrpcJsTransport implements Transport {
   readonly #options: TransportOptions
   readonly #methods: ReadonlyMap<string, Method>
   readonly #server: Server
+  readonly #front: Front
   readonly #backlogs = new AnswerBacklogs()
+  readonly #admissions = new Admissions()
   readonly #open = new Map<WireCall, StreamCall | undefined>()
   #closing: Promise<void> | undefined
 
@@ -55,50 +42,81 @@ class GrpcJsTransport implements Transport {
     this.#server = new Server(this.#serverOptions())
     for (const path of this.#methods.keys()) this.#server.register(...passThrough(path))
     routeUnknownPaths(this.#server)
+    const onlyGrpc = this.#injector()
+    const mixed = this.#injector()
+    divertRequests(this.#server, (...request) => this.#front.http.serveStream(...request))
+    this.#front = new Front({
+      onHttp2: (socket, { traffic }, admission) => {
+        this.#admissions.add(socket, admission)
+        const injector = traffic === 'grpc' ? onlyGrpc : mixed
+        injector.injectConnection(socket)
+      },
+      tls: options.tls,
+      onFull: options.onFull,
+      http: options.http,
+      upgrade: options.upgrade,
+      onDefect: options.onDefect,
+      limits: options.frontLimits,
+    })
   }
 
   async listen(addresses: readonly ListenAddress[]): Promise<readonly ListenAddress[]> {
-    const bound: ListenAddress[] = []
     try {
-      for (const { host, port } of addresses) bound.push({ host, port: await bind(this.#server, host, port) })
+      return await this.#front.listen(addresses)
     } catch (error) {
       this.#server.forceShutdown()
+      this.#front.destroy()
       throw error
     }
-    return bound
   }
 
-  /**
-   * Open streams are ended at once with UNAVAILABLE (after the message in hand): they have no end of their own, and
-   * their clients go on elsewhere. The grace is for the calls that are being answered.
-   */
   close(graceMs: number): Promise<void> {
     this.#closing ??= this.#close(graceMs)
     return this.#closing
   }
 
   async #close(graceMs: number): Promise<void> {
+    this.#front.stopListening()
+    const answered = this.#front.http.drain()
     const drained = new Promise<void>((resolve) => {
       this.#server.tryShutdown(() => resolve())
     })
-    for (const stream of this.#open.values()) stream?.retire(STOPPING)
-    await atMost(graceMs, drained)
-    for (const wire of this.#open.keys()) wire.fail(STOPPING)
-    await atMost(LAST_WORDS_MS, drained)
-    this.#server.forceShutdown()
+    await closeCalls({
+      graceMs,
+      calls: () => this.#calls(),
+      drained: Promise.all([drained, answered]),
+      cut: () => {
+        this.#server.forceShutdown()
+        this.#front.destroy()
+      },
+    })
   }
 
+  *#calls(): Iterable<OpenCall> {
+    for (const [wire, stream] of this.#open) {
+      const retire = stream && { retire: (error: RpcError) => stream.retire(error) }
+      yield { waits: wire.waits, fail: (error) => wire.fail(error), ...retire }
+    }
+  }
+
+  /** TLS, where it is spoken, is the front's: what comes here is plain. */
+  #injector(): ConnectionInjector {
+    return this.#server.createConnectionInjector(ServerCredentials.createInsecure())
+  }
+
+  /** Of pings that come too often grpc-js takes no notice. */
   #serverOptions(): ServerOptions {
+    const { streams, keepaliveMs, keepaliveTimeoutMs } = { ...CONNECTION_RULES, ...this.#options.rules }
     return {
       'grpc.max_receive_message_length': this.#options.maxRequestBytes,
       'grpc.max_send_message_length': -1,
-      'grpc.max_concurrent_streams': MAX_CALLS_PER_CONNECTION,
-      'grpc.keepalive_time_ms': KEEPALIVE_TIME_MS,
-      'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
+      'grpc.max_concurrent_streams': streams,
+      'grpc.keepalive_time_ms': keepaliveMs,
+      'grpc.keepalive_timeout_ms': keepaliveTimeoutMs,
       'grpc.enable_channelz': 0,
       interceptors: [
         (descriptor, call) => {
-          const wire: WireCall = new WireCall(call, () => this.#open.delete(wire))
+          const wire: WireCall = new WireCall(call, this.#admissions, () => this.#open.delete(wire))
           return new ServedCall(call, () => this.#serve(wire, descriptor.path))
         },
       ],
@@ -161,23 +179,4 @@ function routeUnknownPaths(server: Server): void {
     const [, func, serialize, deserialize, type] = passThrough(path)
     return known(path) ?? { func, serialize, deserialize, type, path }
   }
-}
-
-function bind(server: Server, host: string, port: number): Promise<number> {
-  const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
-  return new Promise((resolve, reject) => {
-    server.bindAsync(address, ServerCredentials.createInsecure(), (error, boundPort) => {
-      if (error === null) resolve(boundPort)
-      else reject(new Error(`cannot listen on ${address}: ${error.message}`, { cause: error }))
-    })
-  })
-}
-
-async function atMost(milliseconds: number, promise: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const timeout = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, milliseconds)
-  })
-  await Promise.race([promise, timeout])
-  clearTimeout(timer)
 }

@@ -3,7 +3,7 @@
  * dealt with and the client takes its answers; answers that the connection has not taken yet are counted, in bytes.
  */
 import type { RpcError, ServerStream, StreamHandler, StreamMethod } from '../transport.ts'
-import { decodeRequest, failureOf, type OnDefect } from './failures.ts'
+import { decodeRequest, failureOf, type OnDefect } from '../failures.ts'
 import type { WireCall, WireListener } from './wire-call.ts'
 
 /**
@@ -85,8 +85,8 @@ export class StreamCall implements WireListener, ServerStream<unknown> {
     this.#wire.end()
   }
 
-  fail(error: RpcError): void {
-    this.#wire.fail(error)
+  fail(error: unknown): void {
+    this.#wire.fail(failureOf(error, this.#onDefect))
   }
 
   /** Ends the stream with `error` as soon as the handler is done with the message in hand. */

@@ -1,7 +1,7 @@
 /** Serves one unary call: reads its request, runs the method, sends the answer. */
-import { RpcError, STATUS, type UnaryMethod } from '../transport.ts'
+import type { UnaryMethod } from '../transport.ts'
 import type { AnswerBacklogs } from './answer-backlog.ts'
-import { decodeRequest, failureOf, type OnDefect } from './failures.ts'
+import { decodeRequest, failureOf, NO_REQUEST, type OnDefect } from '../failures.ts'
 import type { WireCall, WireListener } from './wire-call.ts'
 
 export class UnaryCall implements WireListener {
@@ -33,7 +33,7 @@ export class UnaryCall implements WireListener {
   }
 
   halfClosed(): void {
-    this.#wire.fail(new RpcError(STATUS.INTERNAL, 'unexpected EOF'))
+    this.#wire.fail(NO_REQUEST)
   }
 
   closed(): void {

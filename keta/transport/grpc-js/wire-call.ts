@@ -5,7 +5,9 @@
  */
 import { Metadata, ServerInterceptingCall, type ServerInterceptingCallInterface } from '@grpc/grpc-js'
 
-import { type Call, type RpcError, STATUS } from '../transport.ts'
+import type { Admission } from '../front/server-tls.ts'
+import { type Call, type ClientCertificate, type RpcError, STATUS } from '../transport.ts'
+import type { Admissions } from './admissions.ts'
 import { goStatus, type WireStatus } from './go-status.ts'
 
 /** Receives what happens to a call. After `closed`, which comes exactly once, there is only `gone`. */
@@ -27,18 +29,22 @@ export class WireCall implements Call {
   readonly #call: ServerInterceptingCallInterface
   readonly #sendStatus: (status: WireStatus) => void
   #metadata = EMPTY_METADATA
+  readonly #admissions: Admissions
   readonly #onClosed: () => void
   #listener: WireListener | undefined
   #closed = false
+  readonly #awaitingEnd: (() => void)[] = []
 
   /**
    * grpc-js ends calls by itself too (message too large, deadline passed), through the same `sendStatus` that it
    * offers to others. It is replaced on this call, so that these statuses carry grpc-go's texts and end the call for
    * its handler.
+   * @param admissions of the connections that there are.
    * @param onClosed called when the call has its status, or is gone.
    */
-  constructor(call: ServerInterceptingCallInterface, onClosed: () => void) {
+  constructor(call: ServerInterceptingCallInterface, admissions: Admissions, onClosed: () => void) {
     this.#call = call
+    this.#admissions = admissions
     this.#onClosed = onClosed
     this.#sendStatus = call.sendStatus.bind(call)
     call.sendStatus = (status) => {
@@ -54,9 +60,32 @@ export class WireCall implements Call {
     return this.#call.getPeer()
   }
 
+  get certificate(): ClientCertificate | undefined {
+    const commonName = this.#admission?.commonName
+    return commonName === undefined ? undefined : { commonName }
+  }
+
+  get isNode(): boolean {
+    return this.#admission?.isNode === true
+  }
+
+  get #admission(): Admission | undefined {
+    return this.#admissions.of(this.#call)
+  }
+
   metadata(name: string): string | undefined {
     const value = this.#metadata.get(name)[0]
     return typeof value === 'string' ? value : value?.toString('latin1')
+  }
+
+  onClosed(listener: () => void): void {
+    if (this.#closed) queueMicrotask(listener)
+    else this.#awaitingEnd.push(listener)
+  }
+
+  /** Whether the method waits for something that may never come. */
+  get waits(): boolean {
+    return this.#awaitingEnd.length > 0
   }
 
   start(listener: WireListener): void {
@@ -103,14 +132,19 @@ export class WireCall implements Call {
     this.#onClosed()
     this.#sendStatus(status)
     // Not at once: this may run inside a call from the handler, which is told when that has returned.
-    queueMicrotask(() => this.#listener?.closed())
+    queueMicrotask(() => this.#tellEnd())
   }
 
   #close(): void {
     if (this.#closed) return
     this.#closed = true
     this.#onClosed()
+    this.#tellEnd()
+  }
+
+  #tellEnd(): void {
     this.#listener?.closed()
+    for (const listener of this.#awaitingEnd.splice(0)) listener()
   }
 }
 

@@ -1,7 +1,9 @@
 /** What the shared tests of transports are set up with: a test service that records what it sees, and clients. */
-import type * as http2 from 'node:http2'
+import * as http2 from 'node:http2'
+import { connect, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
 
-import { type Client, Metadata, type ServiceError } from '@grpc/grpc-js'
+import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js'
 
 import {
   type Call,
@@ -23,6 +25,8 @@ export const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('
 export class Probe {
   readonly defects: { error: unknown; method: string }[] = []
   readonly streams: TestStream[] = []
+  /** Paths of HTTP requests. */
+  readonly https: string[] = []
   onMessage: (stream: TestStream, request: Buffer) => void | Promise<void> = () => undefined
   onUnary: (request: Buffer, call: Call) => Buffer | Promise<Buffer> = (request) => request
   readonly #waiting: { met: () => boolean; resolve: () => void }[] = []
@@ -118,6 +122,46 @@ export interface Fixture {
   readonly transport: Transport
   readonly client: Client
   readonly port: number
+  readonly dial: Dial
+}
+
+/** How clients reach a transport. */
+export class Dial {
+  /** PEM, if TLS is spoken: what the server's certificate leads to. */
+  readonly #ca: string | undefined
+
+  constructor(ca: string | undefined) {
+    this.#ca = ca
+  }
+
+  get isSecure(): boolean {
+    return this.#ca !== undefined
+  }
+
+  client(port: number): Client {
+    const secured = this.#ca === undefined ? credentials.createInsecure() : credentials.createSsl(Buffer.from(this.#ca))
+    const options = { 'grpc.max_receive_message_length': -1, 'grpc.use_local_subchannel_pool': 1 }
+    // An address is no name that TLS could send: Node.js warns of it.
+    return new Client(`${this.isSecure ? 'localhost' : '127.0.0.1'}:${port}`, secured, options)
+  }
+
+  session(port: number): http2.ClientHttp2Session {
+    return this.#ca === undefined
+      ? http2.connect(`http://127.0.0.1:${port}`)
+      : http2.connect(`https://127.0.0.1:${port}`, { ca: this.#ca })
+  }
+
+  /** On a connection that is there already. */
+  sessionOn(socket: Socket): http2.ClientHttp2Session {
+    return http2.connect('https://127.0.0.1', { createConnection: () => socket })
+  }
+
+  socket(port: number, protocol: 'http/1.1' | 'h2' = 'http/1.1'): Socket {
+    const host = '127.0.0.1'
+    return this.#ca === undefined
+      ? connect({ port, host })
+      : connectTls({ port, host, ca: this.#ca, ALPNProtocols: [protocol] })
+  }
 }
 
 export type Outcome = { readonly answer: Buffer } | { readonly code: number; readonly details: string }
@@ -163,20 +207,31 @@ export function openStream(client: Client, metadata = new Metadata(), path = '/t
   return { call, answers, received, status, send: (message: string | Buffer) => call.write(Buffer.from(message)) }
 }
 
-export function rawRequest(session: http2.ClientHttp2Session, path: string): http2.ClientHttp2Stream {
-  const request = session.request({
-    ':method': 'POST',
-    ':path': path,
-    'content-type': 'application/grpc',
-    te: 'trailers',
-  })
+export function rawRequest(
+  session: http2.ClientHttp2Session,
+  path: string,
+  headers: http2.OutgoingHttpHeaders = {},
+): http2.ClientHttp2Stream {
+  const usual = { ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers' }
+  const request = session.request({ ...usual, ...headers }, { endStream: false })
   request.on('error', () => undefined)
   return request
 }
 
-export function frame(message: string | Buffer): Buffer {
+/** @param length as its head says. */
+export function frame(message: string | Buffer, flag = 0, length = Buffer.from(message).length): Buffer {
   const body = Buffer.from(message)
   const head = Buffer.alloc(5)
-  head.writeUInt32BE(body.length, 1)
+  head.writeUInt8(flag, 0)
+  head.writeUInt32BE(length, 1)
   return Buffer.concat([head, body])
+}
+
+/** Resolves when the connection is closed, with an error or without. */
+export async function gone(socket: Socket): Promise<void> {
+  socket.on('error', () => undefined).resume()
+  if (socket.closed) return
+  await new Promise<void>((resolve) => {
+    socket.once('close', () => resolve())
+  })
 }

@@ -1,6 +1,4 @@
 /** The shared tests of transports: streams, and back-pressure on them. */
-import * as http2 from 'node:http2'
-
 import { Metadata } from '@grpc/grpc-js'
 import { expect } from 'chai'
 
@@ -93,8 +91,8 @@ export function describeStreams(fixture: () => Fixture): void {
   })
 
   it('tells the handler when the connection breaks', async () => {
-    const { port, probe } = fixture()
-    const session = http2.connect(`http://127.0.0.1:${port}`)
+    const { dial, port, probe } = fixture()
+    const session = dial.session(port)
     session.on('error', () => undefined)
     rawRequest(session, '/test.Service/Stream').write(frame('a'))
     await probe.until(() => probe.streams[0]?.received.length === 1)
@@ -137,14 +135,14 @@ export function describeBackPressure(fixture: () => Fixture): void {
   })
 
   it('reports a client that does not read, reads no more from it, and goes on when it reads again', async () => {
-    const { port, probe } = fixture()
+    const { dial, port, probe } = fixture()
     const chunk = Buffer.alloc(64 * 1024)
     let took = true
     probe.onMessage = (handler) => {
       took = handler.out.send(chunk)
       probe.changed()
     }
-    const session = http2.connect(`http://127.0.0.1:${port}`)
+    const session = dial.session(port)
     session.on('error', () => undefined)
     const request = rawRequest(session, '/test.Service/Stream')
     request.pause()
@@ -167,7 +165,7 @@ export function describeBackPressure(fixture: () => Fixture): void {
   })
 
   it('reads no further calls of a connection that does not take its answers', async () => {
-    const { port, probe, client } = fixture()
+    const { dial, port, probe, client } = fixture()
     const answer = Buffer.alloc(1024 * 1024)
     let handled = 0
     probe.onUnary = (request) => {
@@ -176,7 +174,7 @@ export function describeBackPressure(fixture: () => Fixture): void {
       probe.changed()
       return answer
     }
-    const session = http2.connect(`http://127.0.0.1:${port}`)
+    const session = dial.session(port)
     session.on('error', () => undefined)
     const calls = 100
     let bytes = 0
@@ -204,8 +202,8 @@ export function describeBackPressure(fixture: () => Fixture): void {
   })
 
   it('takes thousands of requests that arrive in one piece', async () => {
-    const { port, probe } = fixture()
-    const session = http2.connect(`http://127.0.0.1:${port}`)
+    const { dial, port, probe } = fixture()
+    const session = dial.session(port)
     session.on('error', () => undefined)
     const request = rawRequest(session, '/test.Service/Stream')
     request.write(Buffer.concat(Array.from({ length: 20_000 }, () => frame(''))))

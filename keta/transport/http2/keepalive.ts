@@ -1,0 +1,53 @@
+/** Finds out whether a client that is silent still lives, as etcd's servers do. */
+
+export interface KeepaliveOptions {
+  readonly afterMs: number
+  readonly timeoutMs: number
+  /** Milliseconds of a steady clock. */
+  readonly now: () => number
+  readonly ping: () => void
+  readonly onDead: () => void
+}
+
+export class Keepalive {
+  readonly #options: KeepaliveOptions
+  #timer: NodeJS.Timeout
+  #heardAt: number
+
+  constructor(options: KeepaliveOptions) {
+    this.#options = options
+    this.#heardAt = options.now()
+    this.#timer = this.#wait(options.afterMs)
+  }
+
+  /** Something came from the client. */
+  heard(): void {
+    this.#heardAt = this.#options.now()
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer)
+  }
+
+  #wait(milliseconds: number): NodeJS.Timeout {
+    return setTimeout(() => this.#look(), milliseconds).unref()
+  }
+
+  #look(): void {
+    const { afterMs, now } = this.#options
+    const rest = this.#heardAt + afterMs - now()
+    // Timers may be early by less than one.
+    if (rest >= 1) this.#timer = this.#wait(rest)
+    else this.#ask()
+  }
+
+  #ask(): void {
+    const { timeoutMs, ping, onDead } = this.#options
+    const heardAt = this.#heardAt
+    ping()
+    this.#timer = setTimeout(() => {
+      if (this.#heardAt === heardAt) onDead()
+      else this.#look()
+    }, timeoutMs).unref()
+  }
+}
