@@ -62,6 +62,7 @@ export interface ServerHook {
   kill(): Promise<void>
   /** Starts a killed one; resolves when it answers (as far as it can without the others). */
   start(): Promise<void>
+  /** Returns when it stands still. */
   pause(): void
   resume(): void
 }

@@ -7,6 +7,7 @@ export type { ConformanceCase, Given, Need, OptionalCapability, PartyOptions } f
 export type { History, Operation } from './kit/history.ts'
 export type { Direction, Link } from './kit/link.ts'
 export type { CaseOutcome, Failure } from './kit/outcome.ts'
+export { pauseProcess } from './kit/pause-process.ts'
 export type { Party, RemoteElection, RemoteEvent, RemoteGroup, RemoteParty } from './kit/party.ts'
 export { badgeLine, type Report, reportMarkdown, writeReport } from './report.ts'
 export { conformanceMatrix, type Guarantee, GUARANTEES, insertMatrix, parseReport } from './report-matrix.ts'

@@ -4,6 +4,7 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { pauseProcess } from '../conformance/kit/pause-process.ts'
 import { guardDirectory, guardGroup, releaseGroup } from './reaper.ts'
 import type { TestServer } from './server.ts'
 
@@ -102,7 +103,7 @@ class ProcessServer implements TestServer {
   }
 
   pause(): void {
-    signalGroup(this.pid, 'SIGSTOP')
+    pauseProcess(-this.pid)
   }
 
   resume(): void {

@@ -19,8 +19,9 @@ export interface TestServer {
   stop(): Promise<void>
   /** SIGKILL; resolves when the process is gone. The data stay. */
   kill(): Promise<void>
-  /** SIGSTOP and SIGCONT. */
+  /** SIGSTOP; returns when it stands still. */
   pause(): void
+  /** SIGCONT. */
   resume(): void
   /** Starts the server again on the same data and endpoint (ending it gracefully first if it still runs). */
   restart(): Promise<void>

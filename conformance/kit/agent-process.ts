@@ -7,6 +7,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { type Message, type Order, type Request, unpackError, unpackValue } from './agent-protocol.ts'
 import { clockEnvironment } from './machine-time.ts'
 import type { RemoteEvent } from './party.ts'
+import { pauseProcess } from './pause-process.ts'
 
 interface Waiting {
   readonly resolve: (value: unknown) => void
@@ -107,7 +108,9 @@ export class AgentProcess {
   }
 
   stop(): void {
-    this.#isStopped = this.#child.kill('SIGSTOP')
+    if (!this.isAlive) return
+    pauseProcess(this.pid)
+    this.#isStopped = true
   }
 
   continue(): void {

@@ -54,8 +54,9 @@ export interface RemoteParty {
   run<R>(routine: string, args?: unknown): Promise<R>
   /** SIGKILL. Resolves when it is gone. */
   kill(): Promise<void>
-  /** SIGSTOP and SIGCONT. */
+  /** SIGSTOP; returns when it stands still. */
   stop(): void
+  /** SIGCONT. */
   continue(): void
   /** Stalls its event loop: a busy loop that nothing interrupts. Resolves when it is over. */
   busy(ms: number): Promise<void>

@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { joinGroupV7 } from '@platformatic/kafka'
 import { expect } from 'chai'
+import { pauseProcess } from '../../conformance/kit/pause-process.ts'
 import { type KafkaCluster, startKafka } from '../../test-servers/kafka.ts'
 import { provideOrSkip } from '../../test-servers/server.ts'
 import type { KafkaClient } from './client/client.ts'
@@ -91,11 +92,11 @@ for (const version of ['3.9', '4'] as const) {
     it('has a leader that stood still come back as a follower', async () => {
       const { leader = 0 } = await team.incumbent()
       const [first = 0, second = 0] = [1, 2, 3].filter((id) => id !== leader)
-      team.signal(leader, 'SIGSTOP')
+      team.pause(leader)
       team.order(first, { do: 'expel', memberId: leader })
       const next = await team.agreed([first, second])
       team.order(next.leader ?? 0, { do: 'announce', ledEpoch: 2 })
-      team.signal(leader, 'SIGCONT')
+      team.resume(leader)
       expect(await team.agreed([1, 2, 3])).to.include({ leader: next.leader })
     })
 
@@ -274,8 +275,12 @@ class Team {
     this.#member(memberId).process.send(order)
   }
 
-  signal(memberId: number, signal: NodeJS.Signals): void {
-    this.#member(memberId).process.kill(signal)
+  pause(memberId: number): void {
+    pauseProcess(this.#member(memberId).process.pid ?? expect.fail('it was not started'))
+  }
+
+  resume(memberId: number): void {
+    this.#member(memberId).process.kill('SIGCONT')
   }
 
   async kill(memberId: number): Promise<void> {

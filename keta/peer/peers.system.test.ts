@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 
 import { expect } from 'chai'
 
+import { pauseProcess } from '../../conformance/kit/pause-process.ts'
 import type { PeerError, PeerLink } from '../cluster/peers.ts'
 import { SECRET, signal } from './pair.fixture.ts'
 import { createPeers } from './peers.ts'
@@ -62,7 +63,7 @@ describe('a link to another process', function () {
 
   it('loses a process that stands still, but does not take it for dead', async () => {
     const { child, link, gone } = await linked()
-    child.kill('SIGSTOP')
+    pauseProcess(child.pid ?? expect.fail('it was not started'))
     const since = performance.now()
     expect(await outcomeOf(link, 10_000)).to.include({ sent: true })
     expect(performance.now() - since, 'noticed by the keepalive').to.be.within(2_000, 8_000)

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
 import { Kafka, logLevel } from 'kafkajs'
 import { ensureKafka, startKafka, type KafkaCluster } from '../../../test-servers/kafka.ts'
@@ -58,11 +59,20 @@ for (const version of ['3.9', '4'] as const) {
           await (value === 'committed' ? transaction.commit() : transaction.abort())
         }
         await producer.disconnect()
+        await untilEndOffset('4')
         const { baseOffset } = await log.append([Buffer.from('ours')])
         expect(baseOffset).to.equal(4)
         const found = await readAll(log, 0)
         expect(found.map(({ offset }) => offset)).to.deep.equal([0, 2, 4])
       })
+
+      /** A transaction is over for its producer before its mark is in the log. */
+      async function untilEndOffset(expected: string): Promise<void> {
+        const admin = foreign.admin()
+        await admin.connect()
+        while ((await admin.fetchTopicOffsets(shared.topic))[0]?.high !== expected) await delay(10)
+        await admin.disconnect()
+      }
     })
 
     it('refuses a batch larger than its topic takes before sending it, and goes on', async () => {
