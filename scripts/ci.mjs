@@ -30,12 +30,15 @@ const STEPS = [
   [{ name: 'system tests on three Cassandra nodes', command: ['node', 'scripts/test.mjs', 'three-nodes'] }],
 ]
 
+/** Of the ports, for each lane. */
+const HALVES = ['lower', 'upper']
+
 const scratch = mkdtempSync(join(tmpdir(), 'keta-ci-'))
 let allPassed = 0
 /** @type {string[]} */
 const allFailed = []
 for (const steps of STEPS) {
-  const running = steps.map((step, lane) => started(step, lane > 0))
+  const running = steps.map((step, lane) => started(step, lane))
   for (const step of running) {
     console.log(`\n════ ${step.name}`)
     const { passed, failed, seconds, output } = await step.done
@@ -52,24 +55,25 @@ if (allFailed.length > 0) process.exitCode = 1
 console.log(`${allPassed} passed, ${allFailed.length} failed`)
 
 /**
+ * What a step prints is kept for later but in the first lane.
  * @param {{ name: string, command: string[] }} step
- * @param {boolean} isKept what it prints is kept for later.
+ * @param {number} lane
  */
-function started({ name, command }, isKept) {
+function started({ name, command }, lane) {
   const [program = '', ...args] = command
   const file = join(scratch, name.replaceAll(' ', '-'))
-  const kept = isKept ? openSync(`${file}.log`, 'w') : undefined
+  const kept = lane > 0 ? openSync(`${file}.log`, 'w') : undefined
   const begun = performance.now()
   const child = spawn(program, args, {
     cwd: ROOT,
     stdio: ['inherit', kept ?? 'inherit', kept ?? 'inherit'],
-    env: { ...process.env, CI: 'true', KETA_TALLY: `${file}.tally` },
+    env: { ...process.env, CI: 'true', KETA_TALLY: `${file}.tally`, KETA_PORT_HALF: HALVES[lane] },
   })
   const exited = /** @type {Promise<[number | null]>} */ (once(child, 'exit'))
   const done = exited.then(([status]) => {
     if (kept !== undefined) closeSync(kept)
     const seconds = (performance.now() - begun) / 1000
-    const output = isKept ? readFileSync(`${file}.log`) : ''
+    const output = kept !== undefined ? readFileSync(`${file}.log`) : ''
     return { ...outcome(`${file}.tally`, status), seconds, output }
   })
   return { name, done }

@@ -1,8 +1,9 @@
 /**
  * Runs tests: `node scripts/test.mjs [GROUP[,GROUP]] [mocha's arguments]`; without a group, all but the soak.
  * unit: the tests beside the code. system: real processes and servers, against a fresh build; its parts are server, for
- * Keta itself, examples, backends, and three-nodes, for a Cassandra of so many. soak: system, at full length. grpc-js:
- * some of the system tests, on the transport that is not the default; any test runs on it with KETA_TRANSPORT=grpc-js.
+ * Keta itself, examples, backends, with how their servers are started, and three-nodes, for a Cassandra of so many.
+ * soak: system, at full length. grpc-js: some of the system tests, on the transport that is not the default; any test
+ * runs on it with KETA_TRANSPORT=grpc-js.
  */
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
@@ -11,9 +12,12 @@ import { ROOT, setUpOrExit } from './setup.mjs'
 const UNIT = [
   '{keta,keta/!(test)/**,spi/**,backends/**,conformance/**,bench/**,scripts/**,examples/**}/!(*.system).test.ts',
 ]
-const SERVER = ['{keta/test,test-servers}/**/*.test.ts', '{keta/!(test),bench}/**/*.system.test.ts']
+const SERVER = ['keta/test/**/*.test.ts', '{keta/!(test),bench}/**/*.system.test.ts']
 const EXAMPLES = ['examples/**/*.system.test.ts']
-const BACKENDS = ['backends/!(cassandra)/**/*.system.test.ts', 'backends/cassandra/**/!(three-nodes*).system.test.ts']
+const BACKENDS = [
+  'test-servers/**/*.test.ts',
+  ...['backends/!(cassandra)/**/*.system.test.ts', 'backends/cassandra/**/!(three-nodes*).system.test.ts'],
+]
 // They want all of a small machine
 const THREE_NODES = ['backends/cassandra/three-nodes*.system.test.ts']
 // One client of each kind, and one seed of the comparison with etcd

@@ -28,8 +28,15 @@ export function answersClients(endpoint: string): Promise<boolean> {
   })
 }
 
-/** A client of this node alone. */
-export function clientOf(endpoint: string, credentials: { username: string; password: string } | undefined): Client {
+/**
+ * A client of this node alone.
+ * @param patienceMs for an answer
+ */
+export function clientOf(
+  endpoint: string,
+  credentials: { username: string; password: string } | undefined,
+  patienceMs = TIMEOUT_MS,
+): Client {
   const port = Number(endpoint.split(':')[1])
   const balancing = new policies.loadBalancing.AllowListPolicy(
     new policies.loadBalancing.DCAwareRoundRobinPolicy(DATACENTER),
@@ -40,7 +47,7 @@ export function clientOf(endpoint: string, credentials: { username: string; pass
     localDataCenter: DATACENTER,
     protocolOptions: { port },
     policies: { loadBalancing: balancing, retry: new policies.retry.FallthroughRetryPolicy() },
-    socketOptions: { connectTimeout: TIMEOUT_MS, readTimeout: TIMEOUT_MS },
+    socketOptions: { connectTimeout: TIMEOUT_MS, readTimeout: patienceMs },
     ...(credentials && { authProvider: new auth.PlainTextAuthProvider(credentials.username, credentials.password) }),
   })
 }

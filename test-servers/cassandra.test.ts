@@ -2,9 +2,19 @@ import { existsSync } from 'node:fs'
 import { type Client, types } from 'cassandra-driver'
 import { expect } from 'chai'
 import { clientOf } from './cassandra-ready.ts'
-import { ensureCassandra, startCassandra, SUPERUSER, type CassandraCluster } from './cassandra.ts'
+import {
+  ensureCassandra,
+  startCassandra,
+  SUPERUSER,
+  type CassandraCluster,
+  type CassandraOptions,
+} from './cassandra.ts'
 import { acceptsConnections } from './ports.ts'
 import { provideOrSkip, type TestServer } from './server.ts'
+
+/** Nodes that have just started, on a machine that is busy. */
+const PATIENCE_MS = 30_000
+const PATIENT = { cas_contention_timeout: '10s', write_request_timeout: '10s' }
 
 describe('a real Cassandra as a test server', function () {
   this.timeout(600_000)
@@ -18,8 +28,8 @@ describe('a real Cassandra as a test server', function () {
     await Promise.all(clusters.splice(0).map((cluster) => cluster.stop()))
   })
 
-  async function start(...options: Parameters<typeof startCassandra>): Promise<readonly TestServer[]> {
-    const cluster = await startCassandra(...options)
+  async function start(options: CassandraOptions = {}): Promise<readonly TestServer[]> {
+    const cluster = await startCassandra({ ...options, settings: { ...PATIENT, ...options.settings } })
     clusters.push(cluster)
     return cluster.nodes
   }
@@ -115,7 +125,7 @@ async function using<T>(
   work: (client: Client) => Promise<T>,
   credentials?: typeof SUPERUSER,
 ): Promise<T> {
-  const client = clientOf(endpoint, credentials)
+  const client = clientOf(endpoint, credentials, PATIENCE_MS)
   try {
     await client.connect()
     return await work(client)

@@ -2,6 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { JAVA_ENVIRONMENT, type JavaInstallation } from './java-installation.ts'
+import { acceptsConnections } from './ports.ts'
 import { startProcessServer } from './process-server.ts'
 import type { TestServer } from './server.ts'
 import { zooCfg, type ServerSettings, type ZooKeeperNode } from './zookeeper-configuration.ts'
@@ -33,7 +34,7 @@ export function startServer(
       configurationFile(dataDir),
     ],
     environment: JAVA_ENVIRONMENT,
-    isReady: () => hasItsPlace(node, nodes),
+    isReady: async () => (await hasItsPlace(node, nodes)) && (await isSecured(settings)),
     startTimeout: START_MS,
     stopGrace: 0,
   })
@@ -41,6 +42,11 @@ export function startServer(
 
 export function clientEndpoint({ clientPort }: ZooKeeperNode): string {
   return `127.0.0.1:${clientPort}`
+}
+
+/** Its secure port comes last. */
+async function isSecured({ node, tls }: ServerSettings): Promise<boolean> {
+  return tls === undefined || acceptsConnections(`127.0.0.1:${node.securePort}`)
 }
 
 async function hasItsPlace(node: ZooKeeperNode, nodes: readonly ZooKeeperNode[]): Promise<boolean> {

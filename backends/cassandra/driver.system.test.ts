@@ -3,7 +3,7 @@ import { expect } from 'chai'
 import { openLink } from '../../conformance/kit/proxied-link.ts'
 import { ensureCassandra, startCassandra, type CassandraCluster } from '../../test-servers/cassandra.ts'
 import { provideOrSkip, type TestServer } from '../../test-servers/server.ts'
-import type { Entry } from '../../spi/index.ts'
+import type { Entry, PluginHost } from '../../spi/index.ts'
 import type { Seat, Seated, StoreDriver } from '../shared/driver.ts'
 import { call, commitOf, failureOf, reading, recorder, until, write } from '../shared/driver-calls.fixture.ts'
 import { driverSuite, holder } from '../shared/driver-suite.ts'
@@ -60,11 +60,11 @@ describe('the driver on a real Cassandra', function () {
 
   const session = async (of = driver, ttlMs = 60_000) => (await of.openSession(ttlMs, call(PATIENCE_MS))).id
   /** Another driver of the same cluster. */
-  const another = () => drivers.open(properties(node.endpoint), { clusterId })
+  const another = (host: PluginHost = {}) => drivers.open(properties(node.endpoint), { clusterId, ...host })
   /** One with a network between it and the server. */
-  const apart = async () => {
+  const apart = async (host: PluginHost = {}) => {
     const link = await openLink([node.endpoint], () => 0.5)
-    return { link, far: await drivers.open(properties(...link.endpoints), { clusterId }) }
+    return { link, far: await drivers.open(properties(...link.endpoints), { clusterId, ...host }) }
   }
   const rowsOf = async (kind: string) => {
     const query = 'SELECT name FROM conformance.store WHERE cluster = ? AND kind = ?'
@@ -98,10 +98,11 @@ describe('the driver on a real Cassandra', function () {
 
     it('of owners that fall silent are ended by others, with all that they hold', async () => {
       const other = await another()
+      // nothing renews it after its opening
+      const until = performance.now() + SESSION_TTL_MS
       const id = await session(driver, SESSION_TTL_MS)
       await driver.commit(commitOf(id, 1, write('/a', '1')), call())
       await driver.takeSeat(SEAT, holder('a', id), call())
-      const until = performance.now() + SESSION_TTL_MS
       while ((await other.readSeat(SEAT, reading())) !== undefined) {
         if (performance.now() > until + PATIENCE_MS) throw new Error('nobody has ended it')
       }
@@ -111,7 +112,8 @@ describe('the driver on a real Cassandra', function () {
     })
 
     it('that are renewed are left alone, whatever becomes of the beats that are shown', async () => {
-      const other = await another()
+      // it looks the more often, the shorter its own time is
+      const other = await another({ sessionTimeoutMs: SESSION_TTL_MS })
       const id = await session(driver, SESSION_TTL_MS)
       await driver.takeSeat(SEAT, holder('a', id), call())
       const end = performance.now() + 3 * SESSION_TTL_MS
@@ -219,7 +221,7 @@ describe('the driver on a real Cassandra', function () {
       // after its read
       const lost = failureOf(far.commit(commit, call(PATIENCE_MS)))
       let entry: Entry | undefined
-      link.delay(100, 0, 'to-client')
+      link.delay(1500, 0, 'to-client')
       while (entry === undefined) entry = await driver.read('/a', reading())
       link.holdReplies()
       link.resetAll()
@@ -236,7 +238,7 @@ describe('the driver on a real Cassandra', function () {
       const { link, far } = await apart()
       const id = await session()
       const commit = commitOf(id, 1, write('/a', '1'))
-      link.delay(300, 0, 'to-server')
+      link.delay(1500, 0, 'to-server')
       const late = far.commit(commit, call(PATIENCE_MS)).then(
         () => 'committed',
         () => 'refused',
@@ -360,7 +362,7 @@ describe('the driver on a real Cassandra', function () {
   })
 
   it('finds its servers again over a network on which connecting takes longer than a session', async () => {
-    const { link, far } = await apart()
+    const { link, far } = await apart({ sessionTimeoutMs: SESSION_TTL_MS })
     const { id } = await far.openSession(60_000, call(PATIENCE_MS))
     link.delay(200, 0)
     link.resetAll()

@@ -4,12 +4,13 @@ import type { CassandraCluster } from '../../test-servers/cassandra.ts'
 import type { StoreDriver } from '../shared/driver.ts'
 import { call, OpenDrivers } from '../shared/driver-calls.fixture.ts'
 import { openCassandraDriver } from './driver.ts'
-import { SESSION_TTL_MS } from './promises.fixture.ts'
 import { CONFIG, type Settings, settingsOf } from './settings.ts'
 
 type Properties = Readonly<Record<string, string>>
 
 const OPEN_MS = 20_000
+/** A driver gives a conditional write half of it, and sends none twice. */
+const SESSION_TIMEOUT_MS = 10_000
 
 /** @param endpoints where clients reach the nodes, in their order; of several ways there the last is that to peers. */
 export function propertiesOf({ nodes }: CassandraCluster, endpoints: readonly string[]): Properties {
@@ -33,7 +34,7 @@ export function parseSettings(properties: Properties): Settings {
 
 export class Drivers extends OpenDrivers {
   async open(properties: Properties, host?: PluginHost): Promise<StoreDriver> {
-    const context = pluginContext({ sessionTimeoutMs: SESSION_TTL_MS, logger: silentLogger, ...host })
+    const context = pluginContext({ sessionTimeoutMs: SESSION_TIMEOUT_MS, logger: silentLogger, ...host })
     return this.keep(openCassandraDriver(parseSettings(properties), context, call(OPEN_MS)))
   }
 }

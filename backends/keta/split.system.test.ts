@@ -5,11 +5,11 @@ import { startSplitHarness } from './harness.fixture.ts'
 describe('the conformance suite on two servers that know nothing of each other, given as one store', function () {
   this.timeout(120_000)
 
-  // of cases with many clients, so that they do not all come to the same server by chance
+  // one after the other, so that the clients of each of them are given the two servers in turn
   it('fails', async () => {
     const only = ['S17', 'S18', 'G3', 'X6']
     await using harness = await startSplitHarness()
-    const { cases } = await runConformance(harness, { only })
+    const { cases } = await runConformance(harness, { only, concurrency: 1 })
     expect(Object.fromEntries(cases.map(({ id, state }) => [id, state]))).to.deep.equal(
       Object.fromEntries(only.map((id) => [id, 'failed'])),
     )

@@ -1,10 +1,10 @@
 import { conformance } from '../../conformance/index.ts'
-import { makeInProcessHarness, startServedHarness } from './harness.fixture.ts'
+import { LONG_TTL_MS, makeInProcessHarness, startServedHarness } from './harness.fixture.ts'
 
 describe('the reference backend, served', () => {
-  conformance(() => startServedHarness())
+  conformance(() => startServedHarness(LONG_TTL_MS))
 })
 
 describe('the reference backend, within one process', () => {
-  conformance(makeInProcessHarness())
+  conformance(makeInProcessHarness(LONG_TTL_MS))
 })

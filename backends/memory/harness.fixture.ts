@@ -18,6 +18,8 @@ export const LOCATOR = `${new URL('./index.ts', import.meta.url).href}#MemoryPlu
 
 /** T: its hundredth and the granularity leave a margin of 20 ms for a machine that is busy. */
 const SESSION_TTL_MS = 800
+/** T where nothing is to fail: a machine that stands still for a second does not end sessions. */
+export const LONG_TTL_MS = 2_000
 /** How late a timer of the store may be on a busy machine. */
 const EXPIRY_LAG_MS = 150
 const CALL_MS = 5_000
@@ -29,8 +31,8 @@ const PASSWORD = 'open sesame'
 const RESTRICTED_PASSWORD = 'open a little'
 const FORBIDDEN_CLUSTER = 'forbidden'
 
-/** @param locator another class than the shipped one: a mutant. */
-export async function startServedHarness(locator = LOCATOR): Promise<MemoryHarness> {
+/** @param sessionTtlMs T; the short default is for mutants, which are caught by waiting in vain. */
+export async function startServedHarness(sessionTtlMs = SESSION_TTL_MS): Promise<MemoryHarness> {
   const server = await startServer()
   const control = new ServedAccess(
     { endpoints: [server.endpoint], password: new Secret(PASSWORD) },
@@ -38,14 +40,14 @@ export async function startServedHarness(locator = LOCATOR): Promise<MemoryHarne
   )
   return {
     name: 'memory (served)',
-    locator,
+    locator: LOCATOR,
     endpoints: [server.endpoint],
     properties: (endpoints) => ({
       'plugin.memory.endpoints': endpoints.join(','),
       'plugin.memory.password': PASSWORD,
     }),
     expect: memoryCapabilities({ persistent: true, multiProcess: true }),
-    sessionTtlMs: SESSION_TTL_MS,
+    sessionTtlMs,
     expiryLagMs: EXPIRY_LAG_MS,
     hooks: servedHooks(server, control),
     async [Symbol.asyncDispose]() {
@@ -55,15 +57,14 @@ export async function startServedHarness(locator = LOCATOR): Promise<MemoryHarne
   }
 }
 
-/** @param locator another class than the shipped one: a mutant. */
-export function makeInProcessHarness(locator = LOCATOR): BackendHarness {
+export function makeInProcessHarness(sessionTtlMs: number): BackendHarness {
   return {
     name: 'memory (in process)',
-    locator,
+    locator: LOCATOR,
     endpoints: [],
     properties: () => ({ 'plugin.memory.name': 'conformance' }),
     expect: memoryCapabilities({ persistent: false, multiProcess: false }),
-    sessionTtlMs: SESSION_TTL_MS,
+    sessionTtlMs,
     expiryLagMs: EXPIRY_LAG_MS,
     hooks: {},
   }

@@ -22,7 +22,7 @@ setMaxListeners(0, CALL.signal)
 
 const LEADER: Seat = { kind: 'leader', service: 's' }
 
-async function makeDriver(endpoint: string, password?: string, sessionTimeoutMs = 300): Promise<MemoryDriver> {
+async function makeDriver(endpoint: string, password?: string, sessionTimeoutMs = 2_000): Promise<MemoryDriver> {
   const context = pluginContext({ logger: silentLogger, sessionTimeoutMs, clusterId: 'c' })
   const secret = password === undefined ? undefined : new Secret(password)
   return new MemoryDriver(await connectServed({ endpoints: [endpoint], password: secret }, context, CALL), context)
@@ -206,8 +206,8 @@ describe('the served store', () => {
       if (at === 0 && ++connections > 0) socket.write(encodeFrame({ persistent: true }))
       else if (connections > 1) socket.write(encodeFrame({ id: (message as { id: number }).id, result: 7 }))
     })
-    const driver = await connect(endpoint, undefined, 50)
-    expect(await failureOf(driver.renewSession('s', { ...CALL, timeoutMs: 80 }))).to.include({ code: 'TIMEOUT' })
+    const driver = await connect(endpoint, undefined, 1_000)
+    expect(await failureOf(driver.renewSession('s', { ...CALL, timeoutMs: 1_100 }))).to.include({ code: 'TIMEOUT' })
     expect(await driver.renewSession('s', CALL)).to.deep.equal({ id: 's', ttlMs: 7 })
     expect(connections).to.equal(2)
   })

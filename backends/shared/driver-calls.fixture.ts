@@ -2,8 +2,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Call, Commit, FollowSink, KeyChange, ReadCall, StoreDriver } from './driver.ts'
 
-/** What a call of a test may take, milliseconds. */
-const CALL_MS = 2000
+/** What a call of a test may take on a machine that is busy, milliseconds. */
+const CALL_MS = 10_000
 
 /** Drivers that are closed together. */
 export class OpenDrivers {

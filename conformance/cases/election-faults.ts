@@ -17,6 +17,8 @@ import {
   untilElected,
 } from './election-steps.ts'
 import { expectExclusiveTerms, recordTerms } from './election-terms.ts'
+import { steady } from './group-steps.ts'
+import { calmParties } from './storage-clients.ts'
 
 export const electionFaults: readonly ConformanceCase[] = [
   {
@@ -37,6 +39,7 @@ export const electionFaults: readonly ConformanceCase[] = [
     title: 'a leader that is cut off for less than its lease leads on with the same token',
     needs: ['links'],
     run: shortCut,
+    extraTtls: 4,
   },
   {
     id: 'X16',
@@ -108,7 +111,7 @@ async function expectToHold(given: Given, w: Party): Promise<void> {
 async function removed(given: Given): Promise<void> {
   const { removeLeader } = given.hooks
   if (removeLeader === undefined) throw new Error('the hook removeLeader is missing')
-  const [a, b] = [await given.party('A'), await given.party('B')]
+  const [a, b] = await calmParties(given, 2)
   const old = await elect(a, 'a', SERVICE)
   const log = await logTerms(a.election(SERVICE))
   await queue(b, 'b', SERVICE)
@@ -127,17 +130,18 @@ async function removed(given: Given): Promise<void> {
 }
 
 async function shortCut(given: Given): Promise<void> {
-  const [a, b] = [await given.party('A'), await given.party('B')]
+  // a longer lease: what is left of it must do for connecting again also on a busy machine
+  const [a, b] = [await given.party('A', steady(given)), await given.party('B')]
   const [log, told] = [await logTerms(a.election()), listen(a)]
-  const { id } = a.session
+  const { id, ttlMs } = a.session
   const leadership = await elect(a, 'a')
   await queue(b, 'b')
   for (const fault of ['cut', 'black hole'] as const) {
     if (fault === 'cut') a.link.cut()
     else a.link.blackHole('both')
-    // as long as can be: what is left must do for connecting again
+    // as long as can be
     const left = () => a.session.deadline - systemClock.now()
-    await given.until(`the ${fault} has taken its time`, () => left() < 0.45 * given.T)
+    await given.until(`the ${fault} has taken its time`, () => left() < 0.45 * ttlMs, 6 * given.T)
     expect(leadership.held, `whether it leads at the end of the ${fault}`).to.equal(true)
     a.link.heal()
     await given.always(`it leads on after the ${fault}`, () => leadership.held, 2 * given.T)

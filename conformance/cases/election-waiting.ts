@@ -14,6 +14,7 @@ import {
   untilElected,
 } from './election-steps.ts'
 import { underWay } from './group-calls.ts'
+import { calmParties } from './storage-clients.ts'
 import { failure, refusal } from './storage-steps.ts'
 
 export const electionWaiting: readonly ConformanceCase[] = [
@@ -31,7 +32,7 @@ export const electionWaiting: readonly ConformanceCase[] = [
 ]
 
 async function badListener(given: Given): Promise<void> {
-  const [a, b] = [await given.party('A'), await given.party('B')]
+  const [a, b] = await calmParties(given, 2)
   const failing = {
     onLeaderChange: () => undefined,
     onElected(): void {
@@ -57,7 +58,7 @@ async function badListener(given: Given): Promise<void> {
 }
 
 async function awaiting(given: Given): Promise<void> {
-  const [a, b] = [await given.party('A'), await given.party('B')]
+  const [a, b] = await calmParties(given, 2)
   const wait = (candidate: string, options = {}) => underWay(b.election().awaitLeadership(candidate, options))
   await refusal('LEADERSHIP_LOST', 'waiting without a candidacy', wait('unknown').result)
   const leadership = await elect(a, 'a')
@@ -93,7 +94,7 @@ async function awaiting(given: Given): Promise<void> {
 }
 
 async function leading(given: Given): Promise<void> {
-  const [a, b] = [await given.party('A'), await given.party('B')]
+  const [a, b] = await calmParties(given, 2)
   const order: string[] = []
   const abort = new AbortController()
   const first = underWay(

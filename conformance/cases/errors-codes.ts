@@ -13,6 +13,7 @@ import type * as spiErrors from '../../spi/errors.ts'
 import type { ConformanceCase, Given } from '../kit/case.ts'
 import type { Party } from '../kit/party.ts'
 import { describe, findTheirs, keepLog, load, servicesOf, settled, settlesWithin } from './lifecycle-steps.ts'
+import { calmParty } from './storage-clients.ts'
 import { failure } from './storage-steps.ts'
 
 export const errorsCodes: readonly ConformanceCase[] = [
@@ -33,7 +34,7 @@ export const errorsCodes: readonly ConformanceCase[] = [
 ]
 
 async function codes(given: Given): Promise<void> {
-  const party = await given.party('A')
+  const party = await calmParty(given, 'A')
   const provoked = { ...(await refusals(given, party)), ...(await silences(given)) }
   const other = await secondCopy()
   for (const [code, provoke] of Object.entries(provoked)) {
@@ -69,8 +70,8 @@ type Provocations = Partial<Record<ErrorCode, () => Promise<unknown>>>
 /** Whatever can be had without disturbing anything. */
 async function refusals(given: Given, { storage, group, election }: Party): Promise<Provocations> {
   const { limits, atomicFencing } = given.capabilities
-  const other = await given.party('B')
-  const closed = await given.party('closed')
+  const other = await calmParty(given, 'B')
+  const closed = await calmParty(given, 'closed')
   await closed.locator.shutdown()
   const { locatorClass } = await findTheirs(given)
   const version = await storage.put('/k', 'v')
@@ -104,8 +105,8 @@ async function refusals(given: Given, { storage, group, election }: Party): Prom
 /** What needs a network. */
 async function silences(given: Given): Promise<Provocations> {
   if (given.harness.endpoints.length === 0) return {}
-  const silent = await given.party('silent')
-  const refused = await given.party('refused')
+  const silent = await calmParty(given, 'silent')
+  const refused = await calmParty(given, 'refused')
   silent.link.blackHole('both')
   refused.link.cut()
   const timeoutMs = given.T / 4

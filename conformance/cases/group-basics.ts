@@ -3,6 +3,7 @@ import { expect } from 'chai'
 import { isCoordinationError, type Membership, sameBytes } from '../../spi/index.ts'
 import type { ConformanceCase, Given } from '../kit/case.ts'
 import { expectMember, expectMembers, logGroup, memberOf, steady } from './group-steps.ts'
+import { calmParties, calmParty } from './storage-clients.ts'
 import { inParallel, refusal } from './storage-steps.ts'
 
 export const groupBasics: readonly ConformanceCase[] = [
@@ -20,7 +21,7 @@ export const groupBasics: readonly ConformanceCase[] = [
 ]
 
 async function seenByAll(given: Given): Promise<void> {
-  const [a, b, observer] = [await given.party('A'), await given.party('B'), await given.party('C')]
+  const [a, b, observer] = [await calmParty(given, 'A'), await calmParty(given, 'B'), await calmParty(given, 'C')]
   const first = await a.group().join('a', 'ä=1')
   const second = await b.group().join('b', new TextEncoder().encode('b=2'))
   expect(first.id, 'the id of the membership').to.equal('a')
@@ -46,7 +47,7 @@ async function seenByAll(given: Given): Promise<void> {
 }
 
 async function idConflict(given: Given): Promise<void> {
-  const [a, b] = [await given.party('A'), await given.party('B')]
+  const [a, b] = await calmParties(given, 2)
   const holder = await a.group().join('1', 'first')
   const log = await logGroup(given, a.group(), { initial: true })
   for (const [who, group] of [
@@ -105,7 +106,7 @@ async function twoIds(given: Given): Promise<void> {
 }
 
 async function leaving(given: Given): Promise<void> {
-  const [a, b] = [await given.party('A'), await given.party('B')]
+  const [a, b] = await calmParties(given, 2)
   const log = await logGroup(given, a.group())
   await a.group().leave('never joined')
   const first = await a.group().join('1', '')
@@ -132,7 +133,7 @@ async function leaving(given: Given): Promise<void> {
 }
 
 async function updating(given: Given): Promise<void> {
-  const [a, b] = [await given.party('A'), await given.party('B')]
+  const [a, b] = await calmParties(given, 2)
   await refusal('NOT_A_MEMBER', 'updateData before join', a.group().updateData('1', 'x'))
   const first = await a.group().join('1', 'old')
   const log = await logGroup(given, b.group(), { initial: true })
@@ -195,7 +196,7 @@ const ODD = [
 ]
 
 async function oddNames(given: Given): Promise<void> {
-  const [a, b] = [await given.party('A'), await given.party('B')]
+  const [a, b] = await calmParties(given, 2)
   const joined = await Promise.all(ODD.map((id) => a.group().join(id, `of ${id}`)))
   await expectMembers('ids of all kinds', [a, b], ODD)
   const members = await b.group().members()

@@ -4,6 +4,7 @@ import { isCoordinationError } from '../../spi/index.ts'
 import type { ConformanceCase, Given } from '../kit/case.ts'
 import { underWay } from './group-calls.ts'
 import { expectMember, expectMembers, GROUP, logGroup, memberOf, SLACK_MS } from './group-steps.ts'
+import { calmParties, calmParty } from './storage-clients.ts'
 import { failure } from './storage-steps.ts'
 
 export const groupTakeover: readonly ConformanceCase[] = [
@@ -60,7 +61,7 @@ async function waiting(given: Given): Promise<void> {
 }
 
 async function takeover(given: Given): Promise<void> {
-  const [a, b, observer] = [await given.party('A'), await given.party('B'), await given.party('C')]
+  const [a, b, observer] = [await calmParty(given, 'A'), await calmParty(given, 'B'), await calmParty(given, 'C')]
   const old = await a.group().join('1', 'old', { autoRejoin: false })
   const log = await logGroup(given, a.group())
   const taken = await b.group().join('1', 'new', { onConflict: 'takeover' })
@@ -87,7 +88,7 @@ async function takeover(given: Given): Promise<void> {
 async function removed(given: Given): Promise<void> {
   const { removeMember } = given.hooks
   if (removeMember === undefined) throw new Error('the hook removeMember is missing')
-  const [a, observer] = [await given.party('A'), await given.party('B')]
+  const [a, observer] = await calmParties(given, 2)
   const log = await logGroup(given, a.group(GROUP))
   const back = await a.group(GROUP).join('back', 'b')
   const stays = await a.group(GROUP).join('out', 'o', { autoRejoin: false })

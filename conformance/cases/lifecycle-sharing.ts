@@ -5,6 +5,7 @@ import type { ConformanceCase, Given } from '../kit/case.ts'
 import type { Party } from '../kit/party.ts'
 import { churn, type ChurnArgs, type Footprints, grown, heapLimit } from './lifecycle-churn.ts'
 import { settled } from './lifecycle-steps.ts'
+import { calmParties } from './storage-clients.ts'
 import { collect, refusal } from './storage-steps.ts'
 
 export const lifecycleSharing: readonly ConformanceCase[] = [
@@ -108,8 +109,7 @@ async function refuseTheRest(
 }
 
 async function oneOfEach(given: Given): Promise<void> {
-  const { locator } = await given.party('A')
-  const b = await given.party('B')
+  const [{ locator }, b] = await calmParties(given, 2)
   expect(locator.getStorage(), 'the storage, asked for again').to.equal(locator.getStorage())
   expect(locator.getListenerRegistry(), 'the registry, asked for again').to.equal(locator.getListenerRegistry())
   for (const name of ['brokers', 'Brokers', 'brokers/x', 'ſpecial ☂']) {

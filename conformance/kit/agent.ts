@@ -39,7 +39,7 @@ interface Running {
 }
 
 /** Of the time that its end may take, what passes before an agent says what keeps it. */
-const PATIENCE = 0.8
+const PATIENCE = 0.5
 
 const events: RemoteEvent[] = []
 let running: Running | undefined

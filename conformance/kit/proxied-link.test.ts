@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import type { Link } from './link.ts'
 import { openLink } from './proxied-link.ts'
+import { startProxy } from './proxy.ts'
 import { seeded } from './seeded.ts'
 
 /** How long what must not come is waited for. Milliseconds. */
@@ -89,6 +90,18 @@ describe('a link', () => {
     expect(await codeOf(dial(endpoint))).to.equal('ECONNREFUSED')
   })
 
+  it('cut: no other proxy gets its port, which is free meanwhile', async () => {
+    const link = await echoLink()
+    const [endpoint = ''] = link.endpoints
+    const port = Number(endpoint.split(':')[1])
+    link.cut()
+    const starting = startProxy(endpoint, seeded('a test'), { lowest: port, end: port + 1 })
+    closing.push(() => starting.then((proxy) => proxy.close()).catch(() => undefined))
+    expect(await starting.catch(String)).to.include('no free port')
+    link.heal()
+    await echoes(await dialAgain(() => dial(endpoint)))
+  })
+
   it('black hole: passes nothing on in that direction, and all of it when healed', async () => {
     for (const direction of ['to-server', 'to-client', 'both'] as const) {
       const arrived: string[] = []
@@ -100,6 +113,7 @@ describe('a link', () => {
       arrived.length = 0
       link.blackHole(direction)
       client.write('lost?')
+      if (direction === 'to-client') await until(() => arrived.length === 1)
       await quiet()
       expect(arrived, direction).to.deep.equal(direction === 'to-client' ? ['lost?'] : [])
       expect(client.text, direction).to.equal('')

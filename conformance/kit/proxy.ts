@@ -7,6 +7,7 @@ import { randomInt } from 'node:crypto'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { Carrier } from './carrier.ts'
 import type { Direction } from './link.ts'
+import { ownPorts, type PortRange } from './port-range.ts'
 import { resetSocket } from './reset-socket.ts'
 
 /** What holds at this moment for all connections through a proxy. */
@@ -31,21 +32,28 @@ export const FINE: Weather = Object.freeze({
 
 const HOST = '127.0.0.1'
 /** Below the ephemeral range: while the port refuses connections, no outgoing connection can be given it. */
-const LOWEST_PORT = 10_000
-const HIGHEST_PORT = 32_000
+const PORTS = ownPorts({ lowest: 22_000, end: 32_000 })
 const ATTEMPTS = 50
 
+/** Ports of this process's proxies: while one refuses connections its port is free, but no other proxy's. */
+const held = new Set<number>()
+
 /** @param target `host:port`. @param random decides on jitter and resets. */
-export async function startProxy(target: string, random: () => number): Promise<TcpProxy> {
-  for (let attempt = 1; ; attempt++) {
-    const proxy = new TcpProxy(target, randomInt(LOWEST_PORT, HIGHEST_PORT), random)
+export async function startProxy(target: string, random: () => number, ports: PortRange = PORTS): Promise<TcpProxy> {
+  let cause: unknown
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const port = randomInt(ports.lowest, ports.end)
+    if (held.has(port)) continue
+    const proxy = new TcpProxy(target, port, random)
     try {
       await proxy.listen()
+      held.add(port)
       return proxy
     } catch (error) {
-      if (attempt >= ATTEMPTS) throw error
+      cause = error
     }
   }
+  throw new Error(`no free port found from ${ports.lowest} to ${ports.end - 1}`, { cause })
 }
 
 export class TcpProxy {
@@ -115,6 +123,8 @@ export class TcpProxy {
   }
 
   async close(): Promise<void> {
+    // once: by the next time the port may be another's
+    if (!this.#closed) held.delete(this.#port)
     this.#closed = true
     const server = this.#server
     this.#server = undefined

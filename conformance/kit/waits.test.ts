@@ -1,8 +1,11 @@
 import { expect } from 'chai'
 import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { makeWaits } from './waits.ts'
 
 const DEFAULT_MS = 40
+/** For what must come: the machine may be busy. */
+const AMPLE_MS = 10_000
 
 async function failureOf(task: Promise<unknown>): Promise<string> {
   try {
@@ -19,22 +22,23 @@ describe('waiting for conditions', () => {
 
   it('asks again until there is a value, and gives it', async () => {
     let asked = 0
-    const value = await waits.until('the third answer', () => (++asked < 3 ? undefined : { asked }))
+    const value = await waits.until('the third answer', () => (++asked < 3 ? undefined : { asked }), AMPLE_MS)
     expect(value).to.deep.equal({ asked: 3 })
   })
 
   it('takes null, 0 and empty text for answers', async () => {
-    expect(await waits.until('null', () => null)).to.equal(null)
-    expect(await waits.until('zero', async () => 0)).to.equal(0)
-    expect(await waits.until('nothing', () => '')).to.equal('')
+    expect(await waits.until('null', () => null, AMPLE_MS)).to.equal(null)
+    expect(await waits.until('zero', async () => 0, AMPLE_MS)).to.equal(0)
+    expect(await waits.until('nothing', () => '', AMPLE_MS)).to.equal('')
   })
 
   it('takes a failed assertion for "not yet", and says which it was at last', async () => {
     let asked = 0
-    await waits.until('two', () => {
+    const second = () => {
       expect(++asked).to.equal(2)
       return true
-    })
+    }
+    await waits.until('two', second, AMPLE_MS)
     const message = await failureOf(
       waits.until('three of them', () => {
         expect(2, 'members').to.equal(3)
@@ -76,6 +80,16 @@ describe('waiting for conditions', () => {
     const message = await failureOf(waits.always('alone', async () => ++asked < 3, 500))
     expect(message).to.match(/^alone: no longer so after \d+ of 500 ms: false$/)
     expect(await failureOf(waits.always('so', () => false, 0))).to.include('no longer so after 0')
+  })
+
+  it('waits for an answer that takes longer than that, and then asks about the end of the time', async () => {
+    let asked = 0
+    await waits.always('slow at first', () => (++asked === 1 ? sleep(1_100, true) : true), 10)
+    expect(asked).to.equal(2)
+    asked = 0
+    const trueAtFirst = () => (++asked === 1 ? sleep(30, true) : false)
+    const message = await failureOf(waits.always('true at first', trueAtFirst, 10))
+    expect(message).to.match(/^true at first: no longer so after \d+ of 10 ms: false$/)
   })
 
   it('knows what is being waited for', async () => {

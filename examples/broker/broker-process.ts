@@ -1,4 +1,4 @@
-/** A broker as tests and the demo see it: a process that is killed, stopped and started again. */
+/** A broker as tests and the demo see it: a process that is killed, and started again. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createRequire } from 'node:module'
@@ -44,6 +44,12 @@ export class BrokerProcess {
     return this.#output
   }
 
+  get pid(): number {
+    const { pid } = this.#child
+    if (pid === undefined) throw new Error(`it was not started: ${this.#output}`)
+    return pid
+  }
+
   get isAlive(): boolean {
     return this.#child.exitCode === null && this.#child.signalCode === null
   }
@@ -52,10 +58,6 @@ export class BrokerProcess {
   async kill(): Promise<void> {
     if (this.isAlive) this.#child.kill('SIGKILL')
     await this.#exited
-  }
-
-  stop(): void {
-    this.#child.kill('SIGSTOP')
   }
 
   continue(): void {

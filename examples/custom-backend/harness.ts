@@ -9,7 +9,8 @@ import { Log } from './log.ts'
 import { folderOf } from './segments.ts'
 import type { Command, SeatName } from './state.ts'
 
-const TTL_MS = 1000
+/** A renewal waits twice for the disk, which may be busy. */
+const TTL_MS = 2000
 const POLL_MS = 50
 /** So few that segments come and go in most of the cases. */
 const SEGMENT_FILES = 20

@@ -150,7 +150,7 @@ describe('a cluster', () => {
     expect(cluster.node(2).engine.leading).to.equal(true)
     expect(cluster.node(1).coordinator.left).to.equal(true)
     expect(await cluster.outcome(put(cluster.node(1), 'a'))).to.equal('done')
-    expect(await cluster.outcome(resigned, 300)).to.equal('done')
+    expect(await cluster.outcome(resigned, 1_000)).to.equal('done')
   })
 
   it('takes a leader for dead that neither writes nor answers, but not one that has nothing to write', async () => {

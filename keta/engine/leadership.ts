@@ -28,7 +28,7 @@ const TAKE_OVER_MS = 2_000
  * A leader that has handed over answers for so long that it does not lead: others may not have read it yet, and of what
  * they send to a node that is gone nobody knows what became.
  */
-const LINGER_MS = 300
+const LINGER_MS = 1_000
 /** How long a leader that stops waits for the log to acknowledge what is in flight. */
 const STOP_PATIENCE_MS = 2_000
 /** Between two claims of a node that is told to lead and finds that another claimed first. */

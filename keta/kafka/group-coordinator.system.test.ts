@@ -11,7 +11,7 @@ import { GroupError, toGroupError } from './group-errors.ts'
 import type { MemberNews, MemberOrder, MemberSettings } from './group-member.fixture.ts'
 
 const PROGRAM = fileURLToPath(new URL('./group-member.fixture.ts', import.meta.url))
-const PATIENCE_MS = 20_000
+const PATIENCE_MS = 60_000
 /** Of stock brokers: whoever is waited for shorter than this was not waited for at all. */
 const SESSION_MS = 6_000
 const IS_SOAK = process.env['KETA_SCALE'] === 'full'
@@ -21,13 +21,12 @@ const NO_WAIT = { 'group.initial.rebalance.delay.ms': '0' }
 
 for (const version of ['3.9', '4'] as const) {
   describe(`a cluster as a group of Kafka ${version} with the session times it is shipped with`, function () {
-    this.timeout(60_000)
+    this.timeout(180_000)
     let kafka: KafkaCluster
     let stop: () => Promise<void> = () => Promise.resolve()
     let team: Team
 
     before(async function () {
-      this.timeout(180_000)
       kafka = await provideOrSkip(this, () => startKafka({ version, stock: true, properties: NO_WAIT }))
       stop = () => kafka.stop()
     })
@@ -74,10 +73,11 @@ for (const version of ['3.9', '4'] as const) {
 
     it('has a new leader when the session of the old one has ended, if nobody takes it out', async () => {
       const { leader = 0 } = await team.incumbent()
-      await team.kill(leader)
       const killed = Date.now()
+      await team.kill(leader)
       const next = await team.agreed([1, 2, 3].filter((id) => id !== leader))
-      expect(next.at - killed).to.be.within(4_000, 9_000)
+      // Waiting for its place in the next generation would take as long again.
+      expect(next.at - killed).to.be.within(4_000, 11_500)
     })
 
     it('takes the lead from one that leaves at once', async () => {
@@ -176,7 +176,7 @@ describe('a cluster as a group of three brokers', function () {
 })
 
 async function joinAsAnother(client: KafkaClient, groupId: string): Promise<void> {
-  const times = { sessionTimeoutMs: 10_000, rebalanceTimeoutMs: 10_000 }
+  const times = { sessionTimeoutMs: 60_000, rebalanceTimeoutMs: 60_000 }
   const connection = await client.toCoordinator(groupId, 'another program', 20_000)
   const join = async (memberId: string): Promise<unknown> =>
     joinGroupV7.api.async(

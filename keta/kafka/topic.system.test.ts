@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
 import type { Admin } from 'kafkajs'
 import { Kafka, logLevel } from 'kafkajs'
@@ -58,7 +59,7 @@ describe('the topic of the log on a real Kafka', function () {
   })
 
   it('is refused if it could lose data, with everything that must change; accepted after that', async () => {
-    await admin.createTopics({ topics: [{ topic, numPartitions: 1, replicationFactor: 1 }] })
+    await admin.createTopics({ topics: [{ topic, numPartitions: 1, replicationFactor: 1 }], waitForLeaders: false })
     const refusal = await ensure().catch((error: unknown) => error)
     expect(refusal).to.be.instanceOf(KafkaError).with.property('code', 'UNSAFE_TOPIC')
     const message = (refusal as KafkaError).message
@@ -71,11 +72,13 @@ describe('the topic of the log on a real Kafka', function () {
     const mends = [...message.matchAll(/--add-config (\S+)=(\S+)/g)]
     const configEntries = mends.map(([, name = '', value = '']) => ({ name, value }))
     await admin.alterConfigs({ validateOnly: false, resources: [{ type: TOPIC, name: topic, configEntries }] })
+    // The controller has answered; brokers learn of it one by one.
+    for (const { name, value } of configEntries) while ((await configsOf(topic))[name] !== value) await delay(10)
     expect((await ensure()).maxMessageBytes).to.equal(4 * 1024 * 1024)
   })
 
   it('is refused with more than one partition', async () => {
-    await admin.createTopics({ topics: [{ topic, numPartitions: 3, replicationFactor: 1 }] })
+    await admin.createTopics({ topics: [{ topic, numPartitions: 3, replicationFactor: 1 }], waitForLeaders: false })
     const refusal = await ensure().catch((error: unknown) => error)
     expect((refusal as KafkaError).message)
       .to.include('partitions is 3 and must be 1')

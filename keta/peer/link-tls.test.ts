@@ -10,7 +10,7 @@ import type { LinkTls } from './link-tls.ts'
 import { type Answering, answering, SECRET } from './pair.fixture.ts'
 import { createPeers } from './peers.ts'
 
-const TIMEOUT_MS = 1500
+const TIMEOUT_MS = 10_000
 const SERVER = selfSigned({ hosts: ['127.0.0.1', '::1', 'localhost'], validityYears: 1, now: new Date() })
 const ELSEWHERE = selfSigned({ hosts: ['elsewhere.example'], validityYears: 1, now: new Date() })
 /** Of the authority `PEM.ca`. */

@@ -58,7 +58,7 @@ describe('a link to another process', function () {
       expect(await failure).to.include({ sent: true })
       delays.push((await gone) - killedAt)
     }
-    expect(Math.max(...delays), delays.join(' ')).to.be.below(500)
+    expect(Math.max(...delays), delays.join(' ')).to.be.below(2_000)
   })
 
   it('loses a process that stands still, but does not take it for dead', async () => {
@@ -79,23 +79,23 @@ describe('a link to another process', function () {
   it('keeps no process alive once it is closed', async () => {
     const node = start('answer')
     const [url] = (await once(node, 'message')) as [string]
-    expect(await outcomeOfChild(start('ask', url))).to.deep.equal(['done', 0])
+    expect(await outcomeOfChild(start('ask', url, '10000'))).to.deep.equal(['done', 0])
   })
 
   it('keeps no process alive whose other side has never said a word', async () => {
     const mute = createServer((socket) => socket.on('error', () => undefined).resume())
     await once(mute.listen(0, '127.0.0.1'), 'listening')
     const url = `http://127.0.0.1:${(mute.address() as AddressInfo).port}`
-    const [outcome, code] = await outcomeOfChild(start('ask', url))
+    const [outcome, code] = await outcomeOfChild(start('ask', url, '500'))
     expect(outcome).to.contain('no answer within 500 ms')
     expect(code).to.equal(0)
     mute.close()
   })
 
   async function outcomeOfChild(child: ChildProcess): Promise<[outcome: string, code: number]> {
-    const exit = once(child, 'exit', { signal: AbortSignal.timeout(10_000) })
+    const exit = once(child, 'exit') as Promise<[number]>
     const [outcome] = (await once(child, 'message')) as [string]
-    const [code] = (await exit) as [number]
+    const [code] = await Promise.race([exit, setTimeout<[number]>(10_000, [-1])])
     return [outcome, code]
   }
 })

@@ -11,7 +11,7 @@ import { type Answering, answering, type Handle, MAX_FORWARDED_BYTES, never, SEC
 import { createPeers } from './peers.ts'
 import { EXCHANGE, PEER_SERVICE } from './protocol.ts'
 
-const TIMEOUT_MS = 1500
+const TIMEOUT_MS = 10_000
 const PING: PeerRequest = { kind: 'ping' }
 
 function forward(body: Uint8Array): PeerRequest {

@@ -8,6 +8,7 @@ import { ensureEtcd, startEtcd } from '../../test-servers/etcd.ts'
 import { startKeta } from '../../test-servers/keta.ts'
 import { provideOrSkip, type TestServer } from '../../test-servers/server.ts'
 import { endAllRunning, etcdctl, type Output, RunningEtcdctl } from './etcdctl.ts'
+import { HttpClient } from './http-client.fixture.ts'
 
 /** The words of a command, or a command with what is typed into it. */
 type Command = string | { readonly command: string; readonly input: string }
@@ -185,11 +186,6 @@ const SEQUENCES: Readonly<Record<string, readonly Command[]>> = {
   ],
 }
 
-/**
- * etcdctl does not say when its watch has begun; one from now has by then (a later one fails loudly, by its events).
- */
-const WATCH_START_MS = 500
-
 describe('etcdctl', function () {
   this.timeout(60_000)
   let etcd: TestServer
@@ -277,7 +273,9 @@ describe('etcdctl', function () {
         servers().map(async (server) => {
           const revision = await revisionOf(server)
           await etcdctl(server, ['put', 'w/1', 'before'])
+          while ((await watchers(server)).all > 0) await delay(20)
           const running = await RunningEtcdctl.start(server, command.replace('REVISION', revision).split(' '))
+          await untilWatching(server, running)
           await changesUntilSeen(server, running)
           await running.end()
           return comparable({ code: 0, stdout: running.stdout, stderr: running.stderr }, server)
@@ -347,9 +345,25 @@ async function revisionOf(server: TestServer): Promise<string> {
   return String((JSON.parse(stdout) as { header: { revision: number } }).header.revision)
 }
 
-/** Puts, an overwrite and a delete under 'w/', once the watch runs; or its end, if it is refused. */
+async function watchers({ endpoint }: TestServer): Promise<{ readonly all: number; readonly behind: number }> {
+  const http = new HttpClient(endpoint)
+  const { body } = await http.send({ path: '/metrics' })
+  http.close()
+  const figure = (name: string) => Number(new RegExp(`^etcd_debugging_mvcc_${name} (.+)$`, 'm').exec(body)?.[1])
+  return { all: figure('watcher_total'), behind: figure('slow_watcher_total') }
+}
+
+/** etcdctl does not say when its watch has begun; its server does. Until the end of a watch that is refused. */
+async function untilWatching(server: TestServer, watch: RunningEtcdctl): Promise<void> {
+  while (watch.stderr === '') {
+    const { all, behind } = await watchers(server)
+    if (all > 0 && behind === 0) return
+    await delay(20)
+  }
+}
+
+/** Puts, an overwrite and a delete under 'w/'. */
 async function changesUntilSeen(server: TestServer, watch: RunningEtcdctl): Promise<void> {
-  await delay(WATCH_START_MS)
   for (const change of ['put w/1 a', 'put w/2 b', 'put w/1 c', 'del w/1', 'put w/1 last']) {
     await etcdctl(server, change.split(' '))
   }

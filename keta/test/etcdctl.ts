@@ -50,9 +50,12 @@ export class RunningEtcdctl {
   stdout = ''
   stderr = ''
   readonly #child: ChildProcess
+  /** It has ended, and all that it printed has come. */
+  readonly #closed: Promise<unknown>
 
   private constructor(child: ChildProcess) {
     this.#child = child
+    this.#closed = once(child, 'close')
     child.stdout?.on('data', (chunk: Buffer) => (this.stdout += chunk.toString()))
     child.stderr?.on('data', (chunk: Buffer) => (this.stderr += chunk.toString()))
     const { pid } = child
@@ -92,10 +95,8 @@ export class RunningEtcdctl {
 
   /** @returns the exit code, null if the signal ended it */
   async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return this.#child.exitCode
-    const ended = once(this.#child, 'exit')
-    this.#child.kill(signal)
-    await ended
+    if (this.#child.exitCode === null && this.#child.signalCode === null) this.#child.kill(signal)
+    await this.#closed
     return this.#child.exitCode
   }
 }

@@ -8,6 +8,12 @@ export interface HttpRequest {
   readonly body?: string | Buffer
 }
 
+export interface Streamed {
+  readonly isWhole: (body: string) => boolean
+  /** Milliseconds. */
+  readonly quietMs: number
+}
+
 export interface HttpAnswer {
   readonly status: number
   readonly headers: IncomingHttpHeaders
@@ -26,8 +32,11 @@ export class HttpClient {
     this.#port = Number(endpoint.slice(colon + 1))
   }
 
-  /** @param quietMs after which an answer that does not end is given as far as it has come */
-  send({ method, path, headers = {}, body }: HttpRequest, quietMs?: number): Promise<HttpAnswer> {
+  /**
+   * @param streamed of an answer that does not end: it is given as far as it has come once `isWhole` says so and, lest
+   *   there is more than that, nothing has come for `quietMs`
+   */
+  send({ method, path, headers = {}, body }: HttpRequest, streamed?: Streamed): Promise<HttpAnswer> {
     return new Promise((resolve, reject) => {
       // Node gives no length of its own to the body of a GET.
       const length = body === undefined ? {} : { 'Content-Length': Buffer.byteLength(body) }
@@ -40,17 +49,22 @@ export class HttpClient {
       }
       const sent = request({ ...options, method: method ?? (body === undefined ? 'GET' : 'POST') }, (response) => {
         const chunks: Buffer[] = []
+        const text = (): string => Buffer.concat(chunks).toString('utf8')
         const settle = (): void => {
           const { statusCode: status = 0 } = response
-          resolve({ status, headers: response.headers, body: Buffer.concat(chunks).toString('utf8') })
+          resolve({ status, headers: response.headers, body: text() })
         }
-        if (quietMs !== undefined) {
-          sent.setTimeout(quietMs, () => {
+        let quiet: NodeJS.Timeout | undefined
+        response.on('data', (chunk: Buffer) => {
+          chunks.push(chunk)
+          clearTimeout(quiet)
+          if (streamed?.isWhole(text()) !== true) return
+          quiet = setTimeout(() => {
             settle()
             sent.destroy()
-          })
-        }
-        response.on('data', (chunk: Buffer) => chunks.push(chunk))
+          }, streamed.quietMs)
+        })
+        response.on('close', () => clearTimeout(quiet))
         response.on('end', settle)
         response.on('error', () => settle())
       })

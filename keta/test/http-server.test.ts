@@ -56,7 +56,8 @@ describe('the server over HTTP', function () {
   it('stops with streams open, telling their clients', async () => {
     const client = await start()
     const watch = client.send({ path: '/v3/watch', body: '{"create_request":{"key":"YQ=="}}' })
-    await delay(300)
+    const metrics = async () => (await client.send({ path: '/metrics' })).body
+    while (!(await metrics()).includes('etcd_debugging_mvcc_watcher_total 1\n')) await delay(20)
     served?.process.kill('SIGTERM')
     const { body } = await watch
     expect(body).to.match(/"created":true.*\n\{"error":\{"code":14,"message":"server is stopping"\}\}\n$/)

@@ -93,7 +93,10 @@ describe("Patroni's way with the JSON gateway", function () {
       start_revision: header.revision,
       filters: [],
     }
-    const { body } = await client.send({ path: '/v3/watch', body: JSON.stringify({ create_request: watch }) }, 500)
+    const { body } = await client.send(
+      { path: '/v3/watch', body: JSON.stringify({ create_request: watch }) },
+      { isWhole: (text) => text.includes('DELETE'), quietMs: 300 },
+    )
     const lines = body
       .trim()
       .split('\n')

@@ -150,9 +150,11 @@ export function openUnread(session: ClientHttp2Session, path: string): MessageSt
     onMessage(listener) {
       let chunks: Buffer[] = []
       let length = 0
+      let needed = 0
       stream.on('data', (chunk: Buffer) => {
         chunks.push(chunk)
         length += chunk.length
+        if (length < needed) return
         let rest = Buffer.concat(chunks, length)
         while (rest.length >= 5 && rest.length >= 5 + rest.readUInt32BE(1)) {
           const end = 5 + rest.readUInt32BE(1)
@@ -161,6 +163,7 @@ export function openUnread(session: ClientHttp2Session, path: string): MessageSt
         }
         chunks = [rest]
         length = rest.length
+        needed = length >= 5 ? 5 + rest.readUInt32BE(1) : 0
       })
     },
     onEnd: (listener) => stream.once('close', () => listener('closed')),

@@ -262,7 +262,8 @@ function describeServer(this: Mocha.Suite, transport: string): void {
       watch.close()
     })
 
-    it('reads no event while 50 MiB are written, and catches up or is told that they are compacted', async () => {
+    it('reads no event while 50 MiB are written, and catches up or is told that they are compacted', async function () {
+      this.timeout(120_000)
       const slow = await Promise.all(Array.from({ length: 8 }, () => openSession(server.endpoint)))
       const readers = slow.map((session) => new WatchReader(openUnread(session, WATCH)))
       const quick = WatchReader.on(client)

@@ -99,7 +99,7 @@ describe('the server started again', function () {
 
     const quick = start()
     await connect(quick)
-    const tookMs = Number((await quick.logged('ready to serve client requests'))['took-ms'])
+    let tookMs = await tookToStart(quick)
     let line: string | undefined
     for (let attempt = 0; line === undefined && attempt < ATTEMPTS_MOST; attempt++) {
       await kill(started.pop() ?? expect.fail('nothing was started'))
@@ -111,6 +111,7 @@ describe('the server started again', function () {
       slow.kill('SIGCONT')
       expect((await (await connect(slow)).call(Maintenance.method.hashKV, {})).hash).to.equal(hash)
       line = slow.log.map(({ msg }) => msg).find((msg) => msg.startsWith('replay '))
+      tookMs = Math.min(tookMs, (await tookToStart(slow)) - LINE_INTERVAL_MS)
     }
     expect(line).to.match(/^replay \d+ % \d+k?\/1k records \d+k?\/s eta \d+s$/)
   })
@@ -204,6 +205,10 @@ async function expectOutOfSpace(api: ApiClient): Promise<void> {
 /** The alarm of the member that was asked. */
 function noSpaceOf({ header }: StatusResponse) {
   return { memberID: header?.memberId ?? 0n, alarm: AlarmType.NOSPACE }
+}
+
+async function tookToStart(keta: KetaProcess): Promise<number> {
+  return Number((await keta.logged('ready to serve client requests'))['took-ms'])
 }
 
 function puts(index: number) {

@@ -24,9 +24,6 @@ import { describeTls } from './suite/tls-suite.ts'
 import type { TestTls } from './front/server-tls.fixture.ts'
 import { RpcError, STATUS, type Transport, type TransportOptions } from './transport.ts'
 
-/** Enough for any handshake of a test. */
-const DECIDE_MS = 1_000
-
 export interface Variant {
   /** It refuses every request that etcd refuses, and looks at how often it is pinged; grpc-js takes some. */
   readonly isStrict: boolean
@@ -57,7 +54,6 @@ export function describeTransport(
         maxRequestBytes: MAX_REQUEST_BYTES,
         onDefect: (error, method) => probe.defects.push({ error, method }),
         http: echoTo(probe),
-        frontLimits: { decideMs: DECIDE_MS },
       })
       const [address] = await transport.listen([{ host: '127.0.0.1', port: 0 }])
       const { port } = address!
@@ -75,7 +71,7 @@ export function describeTransport(
     describeStreams(() => fixture)
     describeBackPressure(() => fixture)
     describeHttp(() => fixture)
-    if (secure !== undefined) describeTls(() => fixture, secure)
+    if (secure !== undefined) describeTls(() => fixture, secure, create)
     describeListening(() => fixture, create)
     describeClose(() => fixture)
     describeRules(create, dial, isStrict)

@@ -46,7 +46,7 @@ for (const [name, start] of Object.entries(SERVERS)) {
       await server.stop()
     })
 
-    const session = async (of = driver) => (await of.openSession(SESSION_TTL_MS, call())).id
+    const session = async (of = driver) => (await of.openSession(60_000, call())).id
     /** Another driver of the same cluster, with a network between it and the server. */
     const apart = async () => {
       const link = await openLink([server.endpoint], () => 0.5)

@@ -6,6 +6,9 @@ import { call, OpenDrivers } from '../driver-calls.fixture.ts'
 import { type EtcdDriverOptions, openEtcdDriver } from './driver.ts'
 import { SESSION_TTL_MS } from './promises.fixture.ts'
 
+/** An opening takes all of it where nobody is. */
+const OPEN_MS = 2000
+
 export interface OpenOptions {
   readonly host?: PluginHost
   readonly user?: EtcdDriverOptions['user']
@@ -22,6 +25,6 @@ export class Drivers extends OpenDrivers {
       ...host,
     })
     const options = { backend: 'etcd', endpoints, credentials: credentials.createInsecure(), user, context, prefix }
-    return this.keep(openEtcdDriver(options, call()))
+    return this.keep(openEtcdDriver(options, call(OPEN_MS)))
   }
 }

@@ -55,6 +55,25 @@ describe('a ZooKeeper session over several connections', function () {
     return path
   }
 
+  it('is there before anything is asked, or tells why not', async () => {
+    const client = begin()
+    await client.connected(call())
+    expect(client.id).to.not.equal('0x0')
+    await client.connected(call())
+    client.destroy()
+    expect(await failureOf(client.connected(call()))).to.include({ code: 'SESSION_LOST', effect: 'none' })
+    expect(await failureOf(begin(['127.0.0.1:1']).connected(call()))).to.include({ code: 'CONNECTION', effect: 'none' })
+    const link = await openLink([server.endpoint], () => 0.5)
+    link.blackHole('both')
+    const far = begin(link.endpoints)
+    expect(await failureOf(far.connected(call(50)))).to.include({ code: 'TIMEOUT', effect: 'none' })
+    const abort = new AbortController()
+    const waiting = failureOf(far.connected({ signal: abort.signal, timeoutMs: 5000 }))
+    abort.abort(new Error('given up'))
+    expect(await waiting).to.include({ message: 'given up' })
+    await link.close()
+  })
+
   it('answers in the order of the requests, with errors that are answers', async () => {
     const client = begin()
     const path = await made(client)

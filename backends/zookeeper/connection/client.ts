@@ -6,6 +6,7 @@
 import { CoordinationError, type PluginContext, type Secret } from '../../../spi/index.ts'
 import { backoffMs, reasonOf, sleep } from '../../../spi/helpers/backoff.ts'
 import { onAbort } from '../../shared/on-abort.ts'
+import { deferred } from '../../shared/deferred.ts'
 import type { Call } from '../../shared/driver.ts'
 import { ERR } from '../protocol/codes.ts'
 import { closeSession, type Operation } from '../protocol/operations.ts'
@@ -52,11 +53,16 @@ export interface Moment {
   readonly clock: number
 }
 
-interface Request {
+/** Waits for a connection. */
+interface Waiting {
+  readonly connected: (connection: Connection) => void
+  readonly failed: (error: Error) => void
+}
+
+interface Request extends Waiting {
   readonly operation: Operation<unknown>
   sent: boolean
   readonly answered: (reply: Reply) => void
-  readonly failed: (error: Error) => void
 }
 
 /** A server that is silent is left after this part of the session's time: the next one must still be reached. */
@@ -67,7 +73,7 @@ export const LONGEST_REQUEST = 0xfffff - 1024
 export class ZkClient {
   readonly #options: ClientOptions
   readonly #listeners = new Set<ClientListener>()
-  readonly #waiting = new Set<Request>()
+  readonly #waiting = new Set<Waiting>()
   readonly #end = new AbortController()
   #key: SessionKey = NO_SESSION
   #timeoutMs: number
@@ -137,6 +143,7 @@ export class ZkClient {
       const request: Request = {
         operation,
         sent: false,
+        connected: (connection) => this.#send(connection, request),
         answered: (reply) => {
           settle()
           try {
@@ -161,6 +168,25 @@ export class ZkClient {
       if (this.#connection === undefined) this.#waiting.add(request)
       else this.#send(this.#connection, request)
     })
+  }
+
+  /**
+   * Resolves when there is a connection, and so a session; nothing is asked on it.
+   * @throws CoordinationError CONNECTION, TIMEOUT, SESSION_LOST; the reason of the call's signal
+   */
+  async connected({ signal, timeoutMs }: Call): Promise<void> {
+    if (this.#connection !== undefined) return
+    const { promise, resolve, reject } = deferred<undefined>()
+    using _aborted = onAbort(signal, () => reject(reasonOf(signal)))
+    using _over = onAbort(this.#end.signal, () => reject(reasonOf(this.#end.signal)))
+    using _late = this.#options.context.clock.setTimeout(() => reject(lateError(timeoutMs, 'none')), timeoutMs)
+    const waiting: Waiting = { connected: () => resolve(undefined), failed: reject }
+    this.#waiting.add(waiting)
+    try {
+      await promise
+    } finally {
+      this.#waiting.delete(waiting)
+    }
   }
 
   /** Ends the session, and with it the client. Also if that fails, the session is not kept alive any longer. */
@@ -252,7 +278,7 @@ export class ZkClient {
           if (refused !== undefined) this.#finish(refused)
         })
       }
-      for (const request of [...this.#waiting]) this.#send(connection, request)
+      for (const waiting of [...this.#waiting]) waiting.connected(connection)
       this.#tell((listener) => listener.connected?.())
     })
   }
@@ -324,8 +350,11 @@ function closedError(): CoordinationError {
 }
 
 function timeoutOf({ operation, sent }: Request, { timeoutMs }: Call): CoordinationError {
+  return lateError(timeoutMs, sent && operation.writes ? 'unknown' : 'none')
+}
+
+function lateError(timeoutMs: number, effect: 'none' | 'unknown'): CoordinationError {
   const message = `no answer of a server within ${Math.round(timeoutMs)} ms`
-  const effect = sent && operation.writes ? 'unknown' : 'none'
   return new CoordinationError('TIMEOUT', message, { backend: BACKEND, effect })
 }
 

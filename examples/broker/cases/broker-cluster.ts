@@ -3,7 +3,7 @@ import { expect } from 'chai'
 import { appendFile, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Given, Link, Party } from 'keta/conformance'
+import { type Given, type Link, type Party, pauseProcess } from 'keta/conformance'
 import { BrokerProcess } from '../broker-process.ts'
 import { BrokerClient, type CreateTopicOptions } from '../client/client.ts'
 import { decodeState, type PartitionState } from '../core/metadata.ts'
@@ -161,6 +161,11 @@ export class BrokerCluster {
 
   process(id: number): BrokerProcess {
     return this.#processes.get(id) ?? expect.fail(`broker ${id} was never started`)
+  }
+
+  /** It stands still until its process is told to continue. */
+  stop(id: number): void {
+    pauseProcess(this.process(id).pid)
   }
 
   client(timeoutMs?: number): BrokerClient {

@@ -36,15 +36,17 @@ export const controllers: readonly ConformanceCase[] = [
 
 const TOPIC = 'many'
 const PARTITIONS = 200
+/** The successor is to make all of them in one term, however slow the machine is. */
+const PATIENT_TTL_MS = 6_000
 
 async function stoppedWhileWriting(given: Given): Promise<void> {
-  const cluster = await BrokerCluster.start(given, [0, 1, 2])
+  const cluster = await BrokerCluster.start(given, [0, 1, 2], {}, PATIENT_TTL_MS)
   const history = await StateHistory.of(cluster, TOPIC, PARTITIONS)
   const count = async () => (await cluster.storage.list(`${topicPath(TOPIC)}/partitions`)).size
   const assignment = Object.fromEntries(Array.from({ length: PARTITIONS }, (_, partition) => [partition, [1, 2]]))
-  await cluster.client().createTopic(TOPIC, { assignment })
+  await cluster.make(TOPIC, { assignment })
   await cluster.until('the controller is at work', async () => (await count()) > 0)
-  cluster.process(0).stop()
+  cluster.stop(0)
   const made = await count()
   given.history.note({ made })
   await cluster.until('another broker controls', async () => (await cluster.controllerEpoch()) === '2')
@@ -94,7 +96,7 @@ async function lateWrite(given: Given): Promise<void> {
   await given.until('the sleeper controls', () => controller.status.epoch === 1, 10 * given.T + given.graceMs)
   const cluster = await BrokerCluster.start(given, [])
   await Promise.all([0, 1].map((id) => cluster.start(id)))
-  await cluster.client().createTopic('late', { assignment: { 0: [0, 1] } })
+  await cluster.make('late', { assignment: { 0: [0, 1] } })
   await cluster.until('a write is held back', () => held > 0)
   sleeper.link.cut()
   await cluster.untilInSync('late', [[0, 1]])

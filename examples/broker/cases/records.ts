@@ -118,7 +118,7 @@ async function truncated(given: Given): Promise<void> {
   await client.produce('orders', 0, values('a'))
   const end = async (id: number) => (await cluster.status(id)).partitions.find(({ name }) => name === 'orders-0')
   for (const id of [1, 2]) await cluster.until('all have it', async () => (await end(id))?.end_offset === 1)
-  for (const id of [1, 2]) cluster.process(id).stop()
+  for (const id of [1, 2]) cluster.stop(id)
   // until their last questions have been answered: an answer that waits for them would be theirs
   await given.always('nothing is appended', async () => (await end(0))?.end_offset === 1, 2 * FETCH_WAIT_MS)
   // quickly: when the others are missed, the leader goes on without them, as it may
@@ -129,7 +129,7 @@ async function truncated(given: Given): Promise<void> {
   await cluster.until('it is in the leader’s log', async () => (await end(0))?.end_offset === 3)
   expect((await end(0))?.high_watermark, 'of what nobody else has').to.equal(1)
   expect(await client.fetch('orders', 0, 1), 'what a consumer sees of it').to.deep.equal([])
-  cluster.process(0).stop()
+  cluster.stop(0)
   for (const id of [1, 2]) cluster.process(id).continue()
   expect(await refused).to.equal('refused')
   await cluster.until(

@@ -50,9 +50,7 @@ async function created(given: Given): Promise<void> {
   expect(await cluster.storage.fetch(topicPath('orders'))).to.match(
     /^{"version":3,"partitions":{"0":\[0,1,2],"1":\[1,2,0]},"adding_replicas":{},"removing_replicas":{},"topic_id":"[\w-]{22}"}$/,
   )
-  await cluster
-    .client()
-    .createTopic('rounds', { partitions: 6, replicationFactor: 2, config: { 'min.insync.replicas': '2' } })
+  await cluster.make('rounds', { partitions: 6, replicationFactor: 2, config: { 'min.insync.replicas': '2' } })
   expect(await cluster.storage.fetch(topicConfigPath('rounds'))).to.equal(
     '{"version":1,"config":{"min.insync.replicas":"2"}}',
   )
@@ -82,7 +80,7 @@ async function createdAtOnce(given: Given): Promise<void> {
 
 async function halfMade(given: Given): Promise<void> {
   const cluster = await BrokerCluster.start(given, [0, 1, 2])
-  cluster.process(0).stop()
+  cluster.stop(0)
   const partitions = new Map([0, 1, 2, 3].map((partition) => [partition, [1, 2]]))
   const record = { id: 'AAAAAAAAAAAAAAAAAAAAAA', partitions, adding: new Map(), removing: new Map() }
   await cluster.storage.put(topicPath('half'), encodeTopic(record))
@@ -117,7 +115,7 @@ async function changedAndDeleted(given: Given): Promise<void> {
     return true
   })
   expect(await readdir(cluster.logDir(2))).to.include('gone-0')
-  await client.createTopic('gone', { assignment: { 0: [2, 0, 1] } })
+  await cluster.make('gone', { assignment: { 0: [2, 0, 1] } }, client)
   await client.produce('gone', 0, values('new'))
   await cluster.start(2)
   await untilTold(cluster, [2])

@@ -94,7 +94,10 @@ for (const version of ['3.9', '4'] as const) {
       await admin.connect()
       await admin.deleteTopics({ topics: [shared.topic] })
       while ((await admin.listTopics()).includes(shared.topic));
-      await admin.createTopics({ topics: [{ topic: shared.topic, numPartitions: 1, replicationFactor: 1 }] })
+      await admin.createTopics({
+        topics: [{ topic: shared.topic, numPartitions: 1, replicationFactor: 1 }],
+        waitForLeaders: false,
+      })
       await admin.disconnect()
       expect(await following).to.equal('CORRUPT')
       await shared.dispose()

@@ -147,6 +147,7 @@ describe(`etcd's Go client`, function () {
     let keta: KetaCluster | undefined
 
     before(async function () {
+      this.timeout(600_000)
       await provideOrSkip(this, () => ensureKafka('3.9'))
       kafka = await startKafka({ brokers: 1 })
       const { bootstrapServers } = kafka

@@ -8,7 +8,7 @@ import { WebSocket } from 'ws'
 import { ensureEtcd, startEtcd } from '../../../test-servers/etcd.ts'
 import { startKeta } from '../../../test-servers/keta.ts'
 import { provideOrSkip, type TestServer } from '../../../test-servers/server.ts'
-import { type HttpAnswer, HttpClient, type HttpRequest } from '../http-client.fixture.ts'
+import { type HttpAnswer, HttpClient, type HttpRequest, type Streamed } from '../http-client.fixture.ts'
 import { randomHttpRequest } from './json-requests.ts'
 import { SEQUENCES } from './json-sequences.ts'
 import { seededRandom } from './random.ts'
@@ -170,7 +170,7 @@ describe('the gateway beside a real etcd', function () {
       { path: '/v3/lease/keepalive', body: '{"ID":"1"}\n{"ID":2}{"ID":"x"}' },
     ]
     for (const request of requests) {
-      const answers = await Promise.all(clients.map((client) => client.send(request, 300)))
+      const answers = await Promise.all(clients.map((client) => client.send(request, TWO_RESULTS)))
       const [etcd, keta] = answers.map(({ status, headers, body }) => ({
         status,
         contentType: headers['content-type'],
@@ -184,6 +184,8 @@ describe('the gateway beside a real etcd', function () {
     }
   })
 })
+
+const TWO_RESULTS: Streamed = { isWhole: (body) => body.split('"result"').length > 2, quietMs: 300 }
 
 /** Tokens are of their server. */
 interface Talk {

@@ -3,15 +3,12 @@
  * behind it they are told apart by the client id in the first request of a connection, and each is led through a proxy
  * of its own.
  */
-import { randomInt } from 'node:crypto'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { type TcpProxy, FINE, startProxy, type Weather } from '../../../conformance/kit/proxy.ts'
 import { resetSocket } from '../../../conformance/kit/reset-socket.ts'
+import { freePort } from '../../../test-servers/ports.ts'
 
 const HOST = '127.0.0.1'
-const LOWEST_PORT = 10_000
-const HIGHEST_PORT = 32_000
-const ATTEMPTS = 50
 /** Of a request: size, api, version, correlation; then the client id with its length before it. */
 const CLIENT_ID_AT = 14
 
@@ -32,19 +29,13 @@ export class BrokerLinks {
   /** What clients are to be told of a broker. */
   async open(broker: number, endpoint: string): Promise<string> {
     for (const row of this.#proxies) row[broker] = await startProxy(endpoint, this.#random)
-    for (let attempt = 1; ; attempt++) {
-      const port = randomInt(LOWEST_PORT, HIGHEST_PORT)
-      const door = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-        this.#admit(socket, broker, endpoint)
-      })
-      try {
-        await listen(door, port)
-        this.#doors.push(door)
-        return `${HOST}:${port}`
-      } catch (error) {
-        if (attempt >= ATTEMPTS) throw error
-      }
-    }
+    const door = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+      this.#admit(socket, broker, endpoint)
+    })
+    const port = await freePort()
+    await listen(door, port)
+    this.#doors.push(door)
+    return `${HOST}:${port}`
   }
 
   /** @param broker all if undefined */

@@ -20,6 +20,7 @@ export interface Fault {
 }
 
 const ROLLING_GAP_MS = 500
+const MOVE_MS = 10_000
 
 export const FAULTS: readonly Fault[] = [
   { name: 'the leader is killed', to: 'nodes', endsReign: true, disturb: killed((cluster) => cluster.leader()) },
@@ -43,7 +44,12 @@ export const FAULTS: readonly Fault[] = [
     to: 'nodes',
     endsReign: true,
     disturb: async (cluster, random) => {
-      await paused(cluster, await cluster.leader(), TIMES.sessionMs + TIMES.silenceMs + 1_000 + random.below(2_000))
+      const leader = nodeAt(cluster, await cluster.leader())
+      leader.pause()
+      await delay(TIMES.sessionMs + TIMES.silenceMs + 1_000 + random.below(2_000))
+      // It cannot say itself that it leads. Among other faults nobody may lead for long.
+      await cluster.leader().catch(() => undefined)
+      leader.resume()
     },
   },
   {
@@ -141,8 +147,13 @@ export const FAULTS: readonly Fault[] = [
     to: 'nodes',
     endsReign: true,
     disturb: async (cluster, random) => {
-      const [from, to] = [await cluster.leader(), await follower(cluster, random)]
-      await moveLead(cluster, from, to).catch(() => undefined)
+      const before = await cluster.epoch()
+      const deadline = performance.now() + MOVE_MS
+      // A node that was out of reach is a candidate when the others have heard of it again.
+      while ((await cluster.epoch()) === before && performance.now() < deadline) {
+        const [from, to] = [await cluster.leader(), await follower(cluster, random)]
+        await moveLead(cluster, from, to).catch(() => undefined)
+      }
     },
   },
   {

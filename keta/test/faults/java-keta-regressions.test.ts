@@ -97,8 +97,10 @@ describe('what Java Keta did wrong and a cluster of ours does not', function () 
     await leader.node.restart()
     await cluster.ready()
     const before = await logEnd('one-log')
+    const since = performance.now()
     await delay(5 * TICK_MS)
-    expect((await logEnd('one-log')) - before).to.be.lessThan(10)
+    const appended = (await logEnd('one-log')) - before
+    expect(appended).to.be.lessThan((performance.now() - since) / TICK_MS + 5)
   })
 
   it('3.3 keeps leases when the leader dies: renewed, asked for, attached to, revoked, and run out', async () => {
@@ -210,7 +212,11 @@ describe('what Java Keta did wrong and a cluster of ours does not', function () 
   })
 
   it('lists its members with ids, names and URLs of their own, the same at each, and says who leads', async () => {
-    const lists = await Promise.all(clients.map((client) => client.call(Cluster.method.memberList, {})))
+    const lists = await eventually(async () => {
+      const all = await Promise.all(clients.map((client) => client.call(Cluster.method.memberList, {})))
+      if (all.some(({ members }) => members.length < clients.length)) throw new Error('one does not know all members')
+      return all
+    })
     const told = lists.map(({ members }) =>
       members.map(({ ID, name, clientURLs }) => ({ ID, name, clientURLs })).sort((a, b) => (a.name < b.name ? -1 : 1)),
     )
@@ -236,11 +242,14 @@ describe('what Java Keta did wrong and a cluster of ours does not', function () 
       }
     })()
     await delay(200)
+    const { length } = leader.node.log()
     await leader.node.restart()
     restarted.abort()
     await writing
+    const [, ended = ''] = /"stopping"([^]*?)"effective configuration"/.exec(leader.node.log().slice(length)) ?? []
+    expect(ended).to.include('this node leads no longer; another one does')
     const gaps = times.map((time, index) => time - (times[index - 1] ?? time))
-    expect(Math.max(...gaps)).to.be.lessThan(SESSION_MS)
+    expect(Math.max(...gaps)).to.be.lessThan(FAIL_OVER_MS)
   })
 
   it('shares a Kafka with another cluster, of which it sees nothing', async () => {

@@ -106,7 +106,10 @@ describe('a node whose log is in Kafka', function () {
       { name: 'retention.ms', value: '1000000' },
       { name: 'cleanup.policy', value: 'compact' },
     ]
-    await admin.createTopics({ topics: [{ topic, numPartitions: 1, replicationFactor: 1, configEntries }] })
+    await admin.createTopics({
+      topics: [{ topic, numPartitions: 1, replicationFactor: 1, configEntries }],
+      waitForLeaders: false,
+    })
     const { msg, text, advice } = await refusalOf(await start('a'))
     expect(msg).to.equal('could not start')
     expect(text).to.include(`topic ${topic} could lose data`)
@@ -119,6 +122,7 @@ describe('a node whose log is in Kafka', function () {
       validateOnly: false,
       resources: [{ type: TOPIC_RESOURCE, name: topic, configEntries: mended }],
     })
+    await untilConfigured(topic, mended)
     await (await start('a')).process.logged(READY)
   })
 
@@ -209,6 +213,18 @@ describe('a node whose log is in Kafka', function () {
     for (const keta of started.splice(0)) {
       keta.kill('SIGTERM')
       await keta.finished
+    }
+  }
+
+  /** The controller has answered; brokers learn of it one by one. */
+  async function untilConfigured(name: string, expected: readonly { name: string; value: string }[]): Promise<void> {
+    for (;;) {
+      const resources = [{ type: TOPIC_RESOURCE, name }]
+      const { resources: found } = await admin.describeConfigs({ resources, includeSynonyms: false })
+      const entries = found.flatMap(({ configEntries }) => configEntries)
+      const values = new Map(entries.map(({ configName, configValue }) => [configName, configValue]))
+      if (expected.every((entry) => values.get(entry.name) === entry.value)) return
+      await delay(10)
     }
   }
 

@@ -96,7 +96,6 @@ export class Front {
     if (tls === undefined) throw new Error(`there is no certificate for ${address.host}:${address.port}`)
     endpoint.secure = new SecureServer({
       tls,
-      handshakeMs: this.#limits.decideMs,
       onSecure: (socket, protocol, admission) => this.#handOver(socket, protocol, address, admission),
     })
   }
@@ -113,16 +112,24 @@ export class Front {
     socket.on('error', () => undefined)
     this.#sockets.add(socket)
     socket.once('close', () => this.#sockets.delete(socket))
-    if (!this.#undecided.add(socket)) return
     const { plain, secure } = endpoint
-    if (plain === undefined) {
+    let isShakingHands = false
+    const shakeHands = (): void => {
+      isShakingHands = true
       secure?.serve(socket)
+    }
+    const onLate = (): void => {
+      if (isShakingHands) secure?.tellLate(socket)
+    }
+    if (!this.#undecided.add(socket, onLate)) return
+    if (plain === undefined) {
+      shakeHands()
       return
     }
     sniff(socket, (protocol) => {
       if (protocol === 'tls') {
         if (secure === undefined) socket.destroy()
-        else secure.serve(socket)
+        else shakeHands()
       } else this.#handOver(socket, protocol, plain, {})
     })
   }

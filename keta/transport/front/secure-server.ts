@@ -7,7 +7,6 @@ import type { Admission, ServerTls, TlsMaterial } from './server-tls.ts'
 export interface SecureServerOptions {
   readonly tls: ServerTls
   /** HTTP/2 is offered. HTTP/1.1 always is: it is what a client without ALPN speaks. */
-  readonly handshakeMs: number
   readonly onSecure: (socket: TLSSocket, protocol: 'http1' | 'http2', admission: Admission) => void
 }
 
@@ -16,7 +15,7 @@ export class SecureServer {
   readonly #server: Server
   #material: TlsMaterial
 
-  constructor({ tls, handshakeMs, onSecure }: SecureServerOptions) {
+  constructor({ tls, onSecure }: SecureServerOptions) {
     this.#tls = tls
     this.#material = tls.current()
     this.#server = createServer({
@@ -25,7 +24,6 @@ export class SecureServer {
       requestCert: tls.asksForCertificate,
       // `admit` judges: a client without a certificate may be none the worse for it.
       rejectUnauthorized: false,
-      handshakeTimeout: handshakeMs,
     })
     this.#server.on('secureConnection', (socket) => {
       // Whoever takes it over learns of the end from its own listeners.
@@ -51,6 +49,11 @@ export class SecureServer {
       this.#server.setSecureContext(this.#context())
     }
     this.#server.emit('connection', socket)
+  }
+
+  /** The handshake has not ended in time: the socket is about to be destroyed. */
+  tellLate(socket: Socket): void {
+    this.#tls.onRefused(nameOf(socket), 'TLS handshake timeout')
   }
 
   #context(): SecureContextOptions {

@@ -14,8 +14,11 @@ export class Undecided {
     this.#limits = limits
   }
 
-  /** Until `remove` the connection has only so much time. False: it is gone. */
-  add(socket: Socket): boolean {
+  /**
+   * Until `remove` the connection has only so much time. False: it is gone.
+   * @param onLate it is ended for having taken longer
+   */
+  add(socket: Socket, onLate: () => void): boolean {
     const name = connectionName(socket)
     if (name === undefined) {
       socket.destroy()
@@ -26,7 +29,11 @@ export class Undecided {
       if (oldest !== undefined) this.#entries.get(oldest)?.socket.destroy()
       this.#remove(oldest)
     }
-    const timer = setTimeout(() => socket.destroy(), this.#limits.decideMs).unref()
+    const late = (): void => {
+      onLate()
+      socket.destroy()
+    }
+    const timer = setTimeout(late, this.#limits.decideMs).unref()
     this.#entries.set(name, { socket, timer })
     socket.once('close', () => {
       if (this.#entries.get(name)?.socket === socket) this.#remove(name)

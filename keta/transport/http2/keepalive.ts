@@ -13,6 +13,7 @@ export class Keepalive {
   readonly #options: KeepaliveOptions
   #timer: NodeJS.Timeout
   #heardAt: number
+  #isStopped = false
 
   constructor(options: KeepaliveOptions) {
     this.#options = options
@@ -26,6 +27,7 @@ export class Keepalive {
   }
 
   stop(): void {
+    this.#isStopped = true
     clearTimeout(this.#timer)
   }
 
@@ -45,9 +47,12 @@ export class Keepalive {
     const { timeoutMs, ping, onDead } = this.#options
     const heardAt = this.#heardAt
     ping()
-    this.#timer = setTimeout(() => {
+    const decide = (): void => {
+      if (this.#isStopped) return
       if (this.#heardAt === heardAt) onDead()
       else this.#look()
-    }, timeoutMs).unref()
+    }
+    // What came while this process stood still is read before the decision.
+    this.#timer = setTimeout(() => setImmediate(decide), timeoutMs).unref()
   }
 }

@@ -6,21 +6,33 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls'
 import { expect } from 'chai'
 import type { TestTls } from '../front/server-tls.fixture.ts'
-import { STATUS } from '../transport.ts'
-import { callUnary, type Fixture, frame, gone, rawRequest } from './fixture-suite.ts'
+import { STATUS, type Transport, type TransportOptions } from '../transport.ts'
+import {
+  callUnary,
+  type Fixture,
+  frame,
+  gone,
+  MAX_REQUEST_BYTES,
+  Probe,
+  rawRequest,
+  servicesOf,
+} from './fixture-suite.ts'
 
 const PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'
 const HOST = '127.0.0.1'
 
-export function describeTls(fixture: () => Fixture, tls: TestTls): void {
-  describe('among clients that speak TLS badly', () => describeBadClients(fixture, tls))
+type Create = (options: TransportOptions) => Transport
+
+/** @param create a transport that speaks TLS. */
+export function describeTls(fixture: () => Fixture, tls: TestTls, create: Create): void {
+  describe('among clients that speak TLS badly', () => describeBadClients(fixture, tls, create))
 }
 
-function describeBadClients(fixture: () => Fixture, tls: TestTls): void {
+function describeBadClients(fixture: () => Fixture, tls: TestTls, create: Create): void {
   const sockets: Socket[] = []
 
-  const open = (): Socket => {
-    const socket = connect(fixture().port, HOST).on('error', () => undefined)
+  const open = (port = fixture().port): Socket => {
+    const socket = connect(port, HOST).on('error', () => undefined)
     sockets.push(socket)
     return socket
   }
@@ -45,7 +57,7 @@ function describeBadClients(fixture: () => Fixture, tls: TestTls): void {
   const notTls: Readonly<Record<string, string | Buffer>> = {
     'HTTP/2': PREFACE,
     'HTTP/1.1': 'GET / HTTP/1.1\r\nhost: a\r\n\r\n',
-    'SSL 2': Buffer.from('802e0100020015000000100100800200800300800400800500800600400700c0', 'hex'),
+    'SSL 2': Buffer.from(`802e0100020015000000100100800200800300800400800500800600400700c0${'00'.repeat(16)}`, 'hex'),
     'a record without end': Buffer.concat([Buffer.from('160301ffff', 'hex'), Buffer.alloc(70_000, 1)]),
     'an alert': Buffer.from('15030100020228', 'hex'),
   }
@@ -59,13 +71,17 @@ function describeBadClients(fixture: () => Fixture, tls: TestTls): void {
   }
 
   it('gives a handshake only so much time, wherever it stops', async () => {
-    const silent = open()
-    const half = open()
+    const options = { services: servicesOf(new Probe()), maxRequestBytes: MAX_REQUEST_BYTES, onDefect: expect.fail }
+    const transport = create({ ...options, frontLimits: { decideMs: 200 } })
+    const [address] = await transport.listen([{ host: HOST, port: 0 }])
+    const [silent, half, slow] = [open(address?.port), open(address?.port), open(address?.port)]
     half.write(Buffer.from('16030100c8', 'hex'))
-    const slow = open()
     const dripping = setInterval(() => slow.write(Buffer.from([0x16])), 20)
     await Promise.all([silent, half, slow].map(gone))
     clearInterval(dripping)
+    while (tls.refused.length < 3) await delay(1)
+    expect(tls.refused).to.include('TLS handshake timeout')
+    await transport.close(0)
   })
 
   it('does not begin a handshake anew', async () => {

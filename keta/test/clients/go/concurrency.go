@@ -33,7 +33,7 @@ func (t *trial) event(client *clientv3.Client, prefix string, revision int64, ki
 
 func session(t *trial) {
 	client, other := t.client(), t.client()
-	kept, orphaned := t.session(client, 2), t.session(client, 3)
+	kept, orphaned := t.session(client, 4), t.session(client, 5)
 	t.put(client, t.key("kept"), "", clientv3.WithLease(kept.Lease()))
 	revision := t.put(client, t.key("orphaned"), "", clientv3.WithLease(orphaned.Lease()))
 	orphaned.Orphan()

@@ -155,15 +155,15 @@ public final class JetcdScenarios {
 
   private static void lease(Client client) throws Exception {
     var leases = client.getLeaseClient();
-    long kept = await(leases.grant(2)).getID();
-    long left = await(leases.grant(3)).getID();
+    long kept = await(leases.grant(4)).getID();
+    long left = await(leases.grant(5)).getID();
     var kv = client.getKVClient();
     await(kv.put(bytes("lease/kept"), bytes(""), PutOption.builder().withLeaseId(kept).build()));
     var leased = PutOption.builder().withLeaseId(left).build();
     long revision = await(kv.put(bytes("lease/left"), bytes(""), leased)).getHeader().getRevision();
     var answers = new LinkedBlockingQueue<Long>();
     try (var keeper = leases.keepAlive(kept, collecting(answers))) {
-      equal(next(answers), 2L);
+      equal(next(answers), 4L);
       var events = new LinkedBlockingQueue<String>();
       var later = WatchOption.builder().withRevision(revision + 1).build();
       try (var watcher = watching(client, "lease/left", later, events)) {
@@ -171,8 +171,8 @@ public final class JetcdScenarios {
       }
       // That of the shorter life is still there.
       var living = await(leases.timeToLive(kept, LeaseOption.builder().withAttachedKeys().build()));
-      equal(List.of(living.getGrantedTTL(), living.getKeys()), List.of(2L, List.of(bytes("lease/kept"))));
-      equal(await(leases.keepAliveOnce(kept)).getTTL(), 2L);
+      equal(List.of(living.getGrantedTTL(), living.getKeys()), List.of(4L, List.of(bytes("lease/kept"))));
+      equal(await(leases.keepAliveOnce(kept)).getTTL(), 4L);
     }
     await(leases.revoke(kept));
     equal(await(kv.get(bytes("lease/kept"))).getCount(), 0L);
