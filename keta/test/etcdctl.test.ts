@@ -276,7 +276,7 @@ describe('etcdctl', function () {
           while ((await watchers(server)).all > 0) await delay(20)
           const running = await RunningEtcdctl.start(server, command.replace('REVISION', revision).split(' '))
           await untilWatching(server, running)
-          await changesUntilSeen(server, running)
+          await changesUntilSeen(server, running, command.includes('--prefix') ? /w\// : /w\/1/)
           await running.end()
           return comparable({ code: 0, stdout: running.stdout, stderr: running.stderr }, server)
         }),
@@ -362,12 +362,21 @@ async function untilWatching(server: TestServer, watch: RunningEtcdctl): Promise
   }
 }
 
-/** Puts, an overwrite and a delete under 'w/'. */
-async function changesUntilSeen(server: TestServer, watch: RunningEtcdctl): Promise<void> {
-  for (const change of ['put w/1 a', 'put w/2 b', 'put w/1 c', 'del w/1', 'put w/1 last']) {
+/** Puts, an overwrite and a delete, each with how it is printed: as it is, or in JSON. */
+const CHANGES: readonly (readonly [string, RegExp])[] = [
+  ['put w/1 first', /first|"Zmlyc3Q="/],
+  ['put w/2 second', /second|"c2Vjb25k"/],
+  ['put w/1 third', /third|"dGhpcmQ="/],
+  ['del w/1', /DELETE|"type":1/],
+  ['put w/1 last', /last|"bGFzdA=="/],
+]
+
+/** One after another: what a watch has not been told yet a server may tell it in one answer or in several. */
+async function changesUntilSeen(server: TestServer, watch: RunningEtcdctl, watched: RegExp): Promise<void> {
+  for (const [change, printed] of CHANGES) {
     await etcdctl(server, change.split(' '))
+    if (watch.stderr === '' && watched.test(change)) await watch.untilPrinted(printed)
   }
-  if (watch.stderr === '') await watch.untilPrinted(/last|"bGFzdA=="/)
 }
 
 /** A watch has no sign that it has begun: puts again until it sees one. */
