@@ -31,7 +31,7 @@ export type Properties = Readonly<Record<string, string>>
 /** A broker needs a second or two to be loaded, and more on a busy machine. */
 const START_MS = 60_000
 /** Shorter ones are lost by processes that are merely slow. */
-const SHORTEST_TTL_MS = 2_000
+const SHORTEST_TTL_MS = 3_000
 /** For a machine that has much else to do: nothing here measures how fast anything is. */
 const SLACK_MS = 20_000
 const ASK_MS = 2_000
