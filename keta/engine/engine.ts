@@ -100,12 +100,17 @@ export class KetaEngine implements OpenedEngine {
     throw new RequestFailure('NO_SPACE')
   }
 
-  async propose<C extends Command>(command: C, body?: Uint8Array, author?: Author): Promise<Outcome<ResponseOf<C>>> {
-    const payload = encodeCommand(command, body, author)
-    const { maxRequestBytes } = this.#parts.options
-    if (payload.length + ENVELOPE_BYTES > maxRequestBytes) throw new RequestFailure('REQUEST_TOO_LARGE')
-    // The state machine answers each command with the response of its kind.
-    return (await this.#reign().submit(command, payload, author)) as Outcome<ResponseOf<C>>
+  // Not async: on the way of every write each promise counts.
+  propose<C extends Command>(command: C, body?: Uint8Array, author?: Author): Promise<Outcome<ResponseOf<C>>> {
+    try {
+      const payload = encodeCommand(command, body, author)
+      const { maxRequestBytes } = this.#parts.options
+      if (payload.length + ENVELOPE_BYTES > maxRequestBytes) throw new RequestFailure('REQUEST_TOO_LARGE')
+      // The state machine answers each command with the response of its kind.
+      return this.#reign().submit(command, payload, author) as Promise<Outcome<ResponseOf<C>>>
+    } catch (error) {
+      return Promise.reject(error instanceof Error ? error : new Error(String(error)))
+    }
   }
 
   async compact(operation: CompactOperation, body?: Uint8Array, author?: Author): Promise<Outcome<CompactResponse>> {

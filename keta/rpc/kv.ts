@@ -9,6 +9,7 @@ import {
   decodeTxnRequest,
 } from '../command/kv-messages.ts'
 import { holdsOnlyRanges } from '../command/txn-scan.ts'
+import type { OperationResponse } from '../command/command.ts'
 import type { FailureCode } from '../command/failure.ts'
 import type {
   CompactOperation,
@@ -17,7 +18,7 @@ import type {
   RangeOperation,
   TxnOperation,
 } from '../command/operations.ts'
-import type { Access, Engine } from '../engine/api.ts'
+import type { Access, Engine, Outcome } from '../engine/api.ts'
 import { checkDeleteRange, checkPut, checkRange, checkTxn } from '../state/checks.ts'
 import type { Method } from '../transport/transport.ts'
 import type { Caller, Callers } from './callers.ts'
@@ -67,11 +68,10 @@ function refusalOfRange(access: Access, { key, rangeEnd }: RangeOperation, calle
 function put(engine: Engine, headers: Headers): Routed<PutOperation> {
   return {
     decode: decodePutRequest,
-    async handle(operation, body, caller) {
+    handle(operation, body, caller) {
       engine.admit(operation)
       refuse(checkPut(operation))
-      const { response, revision } = await engine.propose(operation, body, caller.author())
-      return encodeAnswer(headers.encoded(revision), response)
+      return answered(engine.propose(operation, body, caller.author()), headers)
     },
   }
 }
@@ -79,10 +79,9 @@ function put(engine: Engine, headers: Headers): Routed<PutOperation> {
 function deleteRange(engine: Engine, headers: Headers): Routed<DeleteRangeOperation> {
   return {
     decode: decodeDeleteRangeRequest,
-    async handle(operation, body, caller) {
+    handle(operation, body, caller) {
       refuse(checkDeleteRange(operation))
-      const { response, revision } = await engine.propose(operation, body, caller.author())
-      return encodeAnswer(headers.encoded(revision), response)
+      return answered(engine.propose(operation, body, caller.author()), headers)
     },
   }
 }
@@ -91,7 +90,7 @@ function txn(engine: Engine, headers: Headers, maxTxnOps: number): Routed<TxnOpe
   return {
     decode: decodeTxnRequest,
     answersAnywhere: holdsOnlyRanges,
-    async handle(operation, body, caller) {
+    handle(operation, body, caller) {
       engine.admit(operation)
       refuse(checkTxn(operation, maxTxnOps))
       if (isReadOnly(operation)) {
@@ -101,10 +100,14 @@ function txn(engine: Engine, headers: Headers, maxTxnOps: number): Routed<TxnOpe
           return encodeAnswer(headers.encoded(revision), response)
         })
       }
-      const { response, revision } = await engine.propose(operation, body, caller.author())
-      return encodeAnswer(headers.encoded(revision), response)
+      return answered(engine.propose(operation, body, caller.author()), headers)
     },
   }
+}
+
+/** Not async: on the way of every write each promise counts. */
+function answered(outcome: Promise<Outcome<OperationResponse>>, headers: Headers): Promise<Uint8Array> {
+  return outcome.then(({ response, revision }) => encodeAnswer(headers.encoded(revision), response))
 }
 
 function refusalOfTxn(access: Access, operation: TxnOperation, caller: Caller): FailureCode | undefined {

@@ -28,6 +28,9 @@ interface Unread<Request> {
   readonly anywhere: boolean
 }
 
+/** Of this node, or of the leader. */
+type Answer = Uint8Array | ForwardedAnswer
+
 type Execute = (body: Uint8Array, caller: Caller) => Uint8Array | Promise<Uint8Array>
 
 export class Routes {
@@ -48,12 +51,12 @@ export class Routes {
     return unary<Unread<Request>, Uint8Array>({
       decode: (body) => this.#unread(routed, body),
       handle: ({ request, body, anywhere }, call) => {
-        const answer = (caller: Caller): Uint8Array | Promise<Uint8Array> => {
+        const answer = (caller: Caller): Answer | Promise<Answer> => {
           const local = (): Uint8Array | Promise<Uint8Array> =>
             request === undefined ? execute(body, caller) : routed.handle(request, body, caller)
           return anywhere ? local() : this.#route(name, body, caller, local)
         }
-        return translatedLater(() => this.#callers.as(call, answer))
+        return this.#answered(() => this.#callers.as(call, answer))
       },
       encode: (bytes) => bytes,
     })
@@ -66,7 +69,7 @@ export class Routes {
   message<Request>(name: string, routed: Routed<Request>): (body: Uint8Array, call: Call) => Promise<Uint8Array> {
     const execute = this.#executable(name, routed)
     return async (body, call) =>
-      translatedLater(() =>
+      this.#answered(() =>
         this.#callers.as(call, (caller) => this.#route(name, body, caller, () => execute(body, caller))),
       )
   }
@@ -105,15 +108,19 @@ export class Routes {
     body: Uint8Array,
     caller: Caller,
     local: () => Uint8Array | Promise<Uint8Array>,
-  ): Uint8Array | Promise<Uint8Array> {
+  ): Answer | Promise<Answer> {
     const request: RoutedRequest = { method, body, metadata: () => forwardedMetadata(caller) }
-    const answer = this.#engine.route(request, local)
-    return answer instanceof Promise ? answer.then((settled) => this.#own(settled)) : answer
+    return this.#engine.route(request, local)
   }
 
-  #own(answer: Uint8Array | ForwardedAnswer): Uint8Array {
-    return 'forwarded' in answer ? this.#headers.replaceIn(answer.forwarded) : answer
+  /** What the client gets. @throws RpcError, or rejects with it. */
+  #answered(action: () => Answer | Promise<Answer>): Uint8Array | Promise<Uint8Array> {
+    const answer = translated(action)
+    return answer instanceof Promise ? answer.then(this.#own, rethrow) : this.#own(answer)
   }
+
+  readonly #own = (answer: Answer): Uint8Array =>
+    'forwarded' in answer ? translated(() => this.#headers.replaceIn(answer.forwarded)) : answer
 }
 
 /** As a transport decodes it, so that its client is told the same. @throws RpcError */
@@ -125,14 +132,10 @@ function translated<T>(action: () => T): T {
   try {
     return action()
   } catch (error) {
-    throw toRpcError(error)
+    return rethrow(error)
   }
 }
 
-function translatedLater(action: () => Uint8Array | Promise<Uint8Array>): Uint8Array | Promise<Uint8Array> {
-  const answer = translated(action)
-  if (!(answer instanceof Promise)) return answer
-  return answer.catch((error: unknown) => {
-    throw toRpcError(error)
-  })
+function rethrow(error: unknown): never {
+  throw toRpcError(error)
 }

@@ -12,57 +12,56 @@ import type { Streams } from './streams.ts'
 /** What Node's timers can wait. */
 const TIMER_MS_MAX = 2 ** 31 - 1
 
-export interface CallOptions {
-  readonly stream: Http2Stream
-  readonly head: RequestHead
+/** What all calls of a connection have in common. */
+export interface CallHost {
   readonly streams: Streams
   readonly peer: string
   readonly admission: Admission
   readonly maxRequestBytes: number
-  readonly timeoutMs: number | undefined
-  /** Told of what a handler throws that is no RpcError. */
-  readonly onDefect: (error: unknown) => void
+  /** Told of what the handler of a method throws that is no RpcError. */
+  readonly onDefect: (error: unknown, method: string) => void
   /** The call has its status, or its client is gone. */
   readonly onOver: (call: GrpcCall) => void
 }
 
+export interface CallOptions {
+  readonly stream: Http2Stream
+  readonly head: RequestHead
+  readonly timeoutMs: number | undefined
+}
+
 export abstract class GrpcCall implements Call, StreamReceiver {
-  readonly peer: string
   protected readonly stream: Http2Stream
-  protected readonly streams: Streams
   protected readonly reader: MessageReader
-  protected readonly onDefect: (error: unknown) => void
+  readonly #host: CallHost
   readonly #head: RequestHead
-  readonly #admission: Admission
-  readonly #onOver: (call: GrpcCall) => void
   readonly #deadline: NodeJS.Timeout | undefined
-  readonly #awaitingEnd: (() => void)[] = []
+  #awaitingEnd: (() => void)[] | undefined
   #headersSent = false
   #isOver = false
 
-  constructor(options: CallOptions) {
-    const { stream, head, timeoutMs } = options
-    this.peer = options.peer
+  constructor(host: CallHost, { stream, head, timeoutMs }: CallOptions) {
     this.stream = stream
-    this.streams = options.streams
-    this.reader = new MessageReader(stream, options.maxRequestBytes, head.encoding)
-    this.onDefect = options.onDefect
+    this.reader = new MessageReader(stream, host.maxRequestBytes, head.encoding)
+    this.#host = host
     this.#head = head
-    this.#admission = options.admission
-    this.#onOver = options.onOver
     this.#deadline =
       timeoutMs !== undefined && timeoutMs <= TIMER_MS_MAX
         ? setTimeout(() => this.fail(DEADLINE_EXCEEDED), Math.ceil(timeoutMs))
         : undefined
   }
 
+  get peer(): string {
+    return this.#host.peer
+  }
+
   get certificate(): ClientCertificate | undefined {
-    const { commonName } = this.#admission
+    const { commonName } = this.#host.admission
     return commonName === undefined ? undefined : { commonName }
   }
 
   get isNode(): boolean {
-    return this.#admission.isNode === true
+    return this.#host.admission.isNode === true
   }
 
   /** The call has its status, or its client is gone. */
@@ -78,18 +77,18 @@ export abstract class GrpcCall implements Call, StreamReceiver {
 
   onClosed(listener: () => void): void {
     if (this.#isOver) queueMicrotask(listener)
-    else this.#awaitingEnd.push(listener)
+    else (this.#awaitingEnd ??= []).push(listener)
   }
 
   /** Whether the method waits for something that may never come. */
   get waits(): boolean {
-    return this.#awaitingEnd.length > 0
+    return this.#awaitingEnd !== undefined
   }
 
   /** Anything but an RpcError is a defect. */
   fail(error: unknown): void {
     if (!this.#finish()) return
-    const refusal = failureOf(error, this.onDefect)
+    const refusal = failureOf(error, (defect) => this.#host.onDefect(defect, this.#head.path.slice(1)))
     if (this.#headersSent) this.stream.end(errorTrailers(refusal))
     else this.stream.sendHeaders(errorHeaders(refusal), true)
     this.onStatus()
@@ -109,6 +108,10 @@ export abstract class GrpcCall implements Call, StreamReceiver {
   /** Its client is gone, before it had its status. */
   protected abstract onCancelled(): void
 
+  protected get streams(): Streams {
+    return this.#host.streams
+  }
+
   protected sendMessage(payload: Uint8Array): void {
     if (!this.#headersSent) {
       this.#headersSent = true
@@ -125,14 +128,16 @@ export abstract class GrpcCall implements Call, StreamReceiver {
   }
 
   #tellEnd(): void {
-    for (const listener of this.#awaitingEnd.splice(0)) listener()
+    const listeners = this.#awaitingEnd ?? []
+    this.#awaitingEnd = undefined
+    for (const listener of listeners) listener()
   }
 
   #finish(): boolean {
     if (this.#isOver) return false
     this.#isOver = true
     clearTimeout(this.#deadline)
-    this.#onOver(this)
+    this.#host.onOver(this)
     // Not at once: this may run inside of a call from the handler.
     if (this.waits) queueMicrotask(() => this.#tellEnd())
     return true

@@ -13,7 +13,7 @@ import {
   type TransportOptions,
 } from '../transport.ts'
 import { Http2Connection } from './connection.ts'
-import type { CallOptions } from './grpc-call.ts'
+import type { CallHost, CallOptions } from './grpc-call.ts'
 import { errorHeaders } from './grpc-headers.ts'
 import { HttpBridge } from './http-bridge.ts'
 import { HTTP2_LIMITS, type Http2Limits } from './limits.ts'
@@ -39,10 +39,7 @@ export function createHttp2Transport(options: TransportOptions, limits: Partial<
 }
 
 /** A connection, and what its calls are told of it. */
-interface Client {
-  readonly connection: Http2Connection
-  readonly peer: string
-  readonly admission: Admission
+interface Client extends CallHost {
   readonly servesHttp: boolean
 }
 
@@ -110,23 +107,28 @@ class Http2Transport implements Transport {
   }
 
   #connect(socket: Socket, { traffic }: ListenAddress, admission: Admission): void {
+    const { maxRequestBytes, onDefect } = this.#options
+    const connection = new Http2Connection(socket, {
+      limits: this.#limits,
+      memory: this.#memory,
+      accept: (stream, head) => this.#accept(client, stream, head),
+      onClosed: () => {
+        this.#connections.delete(connection)
+        if (this.#connections.size === 0) this.#drained?.()
+      },
+      onDefect: (error) => onDefect(error, 'HTTP/2'),
+    })
     const client: Client = {
+      streams: connection.streams,
       peer: `${socket.remoteAddress ?? ''}:${socket.remotePort ?? 0}`,
       admission,
+      maxRequestBytes,
       servesHttp: traffic !== 'grpc',
-      connection: new Http2Connection(socket, {
-        limits: this.#limits,
-        memory: this.#memory,
-        accept: (stream, head) => this.#accept(client, stream, head),
-        onClosed: () => {
-          this.#connections.delete(client.connection)
-          if (this.#connections.size === 0) this.#drained?.()
-        },
-        onDefect: (error) => this.#options.onDefect(error, 'HTTP/2'),
-      }),
+      onDefect,
+      onOver: (call) => this.#calls.delete(call),
     }
-    this.#connections.add(client.connection)
-    if (this.#closing !== undefined) client.connection.shutdown()
+    this.#connections.add(connection)
+    if (this.#closing !== undefined) connection.shutdown()
   }
 
   #accept(client: Client, stream: Http2Stream, head: RequestHead): StreamReceiver {
@@ -142,33 +144,16 @@ class Http2Transport implements Transport {
       const text = `grpc: Decompressor is not installed for grpc-encoding ${JSON.stringify(head.encoding)}`
       return refuse(stream, new RpcError(STATUS.UNIMPLEMENTED, text))
     }
-    return this.#serve(client, stream, head, method, opening.timeoutMs)
+    return this.#serve(client, { stream, head, timeoutMs: opening.timeoutMs }, method)
   }
 
-  #serve(
-    { connection, peer, admission }: Client,
-    stream: Http2Stream,
-    head: RequestHead,
-    method: Method,
-    timeoutMs: number | undefined,
-  ): StreamReceiver {
-    const options: CallOptions = {
-      stream,
-      head,
-      streams: connection.streams,
-      peer,
-      admission,
-      timeoutMs,
-      maxRequestBytes: this.#options.maxRequestBytes,
-      onDefect: (error) => this.#options.onDefect(error, head.path.slice(1)),
-      onOver: (call) => this.#calls.delete(call),
-    }
+  #serve(client: Client, options: CallOptions, method: Method): StreamReceiver {
     if (method.kind === 'unary') {
-      const call = new UnaryCall(options, method)
+      const call = new UnaryCall(client, options, method)
       this.#calls.add(call)
       return call
     }
-    const call = new StreamCall(options, method)
+    const call = new StreamCall(client, options, method)
     this.#calls.add(call)
     call.open()
     return call

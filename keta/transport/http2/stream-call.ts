@@ -4,7 +4,7 @@
  */
 import { decodeRequest } from '../failures.ts'
 import { RpcError, type ServerStream, STATUS, type StreamHandler, type StreamMethod } from '../transport.ts'
-import { type CallOptions, GrpcCall } from './grpc-call.ts'
+import { type CallHost, type CallOptions, GrpcCall } from './grpc-call.ts'
 
 /**
  * From this many unsent bytes on the stream is full: a few round trips of a fast reader, and cheap for a thousand
@@ -30,8 +30,8 @@ export class StreamCall extends GrpcCall implements ServerStream<unknown> {
   #isClosed = false
   #retired: RpcError | undefined
 
-  constructor(options: CallOptions, method: StreamMethod<unknown, unknown>) {
-    super(options)
+  constructor(host: CallHost, options: CallOptions, method: StreamMethod<unknown, unknown>) {
+    super(host, options)
     this.#method = method
   }
 

@@ -1,7 +1,7 @@
 /** Serves one unary call: reads its request, runs the method, sends the answer. */
 import { decodeRequest, NO_REQUEST } from '../failures.ts'
 import { RpcError, STATUS, type UnaryMethod } from '../transport.ts'
-import { type CallOptions, GrpcCall } from './grpc-call.ts'
+import { type CallHost, type CallOptions, GrpcCall } from './grpc-call.ts'
 import type { Waiter } from './streams.ts'
 
 const HALF_A_REQUEST = new RpcError(STATUS.UNKNOWN, 'unexpected EOF')
@@ -13,8 +13,8 @@ export class UnaryCall extends GrpcCall implements Waiter {
   #isPending = false
   #isOrphan = false
 
-  constructor(options: CallOptions, method: UnaryMethod<unknown, unknown>) {
-    super(options)
+  constructor(host: CallHost, options: CallOptions, method: UnaryMethod<unknown, unknown>) {
+    super(host, options)
     this.#method = method
   }
 
