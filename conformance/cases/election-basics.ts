@@ -14,7 +14,7 @@ import {
   untilElected,
 } from './election-steps.ts'
 import { underWay } from './group-calls.ts'
-import { calmParties, calmParty } from './storage-clients.ts'
+import { calmParties, calmTrio } from './storage-clients.ts'
 import { expectBytes, failure, refusal } from './storage-steps.ts'
 
 export const electionBasics: readonly ConformanceCase[] = [
@@ -182,7 +182,7 @@ async function resigns(client: { resign(candidate: string): Promise<void> }): Pr
 }
 
 async function withdraw(given: Given): Promise<void> {
-  const [a, b, c] = [await calmParty(given, 'A'), await calmParty(given, 'B'), await calmParty(given, 'C')]
+  const [a, b, c] = await calmTrio(given)
   const log = await logTerms(a.election())
   await a.election().withdraw('unknown')
   await elect(a, 'a')

@@ -7,7 +7,7 @@ import type { Party, RemoteParty } from '../kit/party.ts'
 import { elect, failoverMs, logTerms, queue, SERVICE, untilElected } from './election-steps.ts'
 import { underWay } from './group-calls.ts'
 import { steady } from './group-steps.ts'
-import { calmParty } from './storage-clients.ts'
+import { calmTrio } from './storage-clients.ts'
 import { inParallel, refusal } from './storage-steps.ts'
 
 export const electionMany: readonly ConformanceCase[] = [
@@ -186,7 +186,7 @@ async function unsupportedReads(given: Given): Promise<void> {
 }
 
 async function observe(given: Given): Promise<void> {
-  const [a, b, observer] = [await calmParty(given, 'A'), await calmParty(given, 'B'), await calmParty(given, 'C')]
+  const [a, b, observer] = await calmTrio(given)
   const log = await logTerms(observer.election(), { initial: true })
   await given.until('the observer is told that nobody leads', () => log.leaders.length === 1)
   expect(log.leaders, 'what it is told at first').to.deep.equal([undefined])

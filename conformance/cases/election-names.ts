@@ -3,7 +3,7 @@ import { expect } from 'chai'
 import type { ConformanceCase, Given } from '../kit/case.ts'
 import type { Party } from '../kit/party.ts'
 import { elect, expectLeader, expectTurns, logTerms, queue, SERVICE, takeOver } from './election-steps.ts'
-import { calmParties, calmParty } from './storage-clients.ts'
+import { calmParties, calmTrio } from './storage-clients.ts'
 import { expectValue, refusal } from './storage-steps.ts'
 
 export const electionNames: readonly ConformanceCase[] = [
@@ -26,7 +26,7 @@ export const electionNames: readonly ConformanceCase[] = [
 ]
 
 async function oneName(given: Given): Promise<void> {
-  const [a, b, c] = [await calmParty(given, 'A'), await calmParty(given, 'B'), await calmParty(given, 'C')]
+  const [a, b, c] = await calmTrio(given)
   const first = await elect(a, 'same')
   await queue(b, 'same')
   await expectLeader([a, b], 'same')
@@ -46,7 +46,7 @@ async function oneName(given: Given): Promise<void> {
 }
 
 async function takeover(given: Given): Promise<void> {
-  const [a, b, c] = [await calmParty(given, 'A'), await calmParty(given, 'B'), await calmParty(given, 'C')]
+  const [a, b, c] = await calmTrio(given)
   const log = await logTerms(a.election())
   const first = await elect(a, 'a')
   const isElected = await b.election().nominate('b', { takeover: true })

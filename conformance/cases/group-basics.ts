@@ -3,7 +3,7 @@ import { expect } from 'chai'
 import { isCoordinationError, type Membership, sameBytes } from '../../spi/index.ts'
 import type { ConformanceCase, Given } from '../kit/case.ts'
 import { expectMember, expectMembers, logGroup, memberOf, steady } from './group-steps.ts'
-import { calmParties, calmParty } from './storage-clients.ts'
+import { calmParties, calmTrio } from './storage-clients.ts'
 import { inParallel, refusal } from './storage-steps.ts'
 
 export const groupBasics: readonly ConformanceCase[] = [
@@ -21,7 +21,7 @@ export const groupBasics: readonly ConformanceCase[] = [
 ]
 
 async function seenByAll(given: Given): Promise<void> {
-  const [a, b, observer] = [await calmParty(given, 'A'), await calmParty(given, 'B'), await calmParty(given, 'C')]
+  const [a, b, observer] = await calmTrio(given)
   const first = await a.group().join('a', 'ä=1')
   const second = await b.group().join('b', new TextEncoder().encode('b=2'))
   expect(first.id, 'the id of the membership').to.equal('a')

@@ -4,7 +4,7 @@ import { isCoordinationError } from '../../spi/index.ts'
 import type { ConformanceCase, Given } from '../kit/case.ts'
 import { underWay } from './group-calls.ts'
 import { expectMember, expectMembers, GROUP, logGroup, memberOf, SLACK_MS } from './group-steps.ts'
-import { calmParties, calmParty } from './storage-clients.ts'
+import { calmParties, calmTrio } from './storage-clients.ts'
 import { failure } from './storage-steps.ts'
 
 export const groupTakeover: readonly ConformanceCase[] = [
@@ -61,7 +61,7 @@ async function waiting(given: Given): Promise<void> {
 }
 
 async function takeover(given: Given): Promise<void> {
-  const [a, b, observer] = [await calmParty(given, 'A'), await calmParty(given, 'B'), await calmParty(given, 'C')]
+  const [a, b, observer] = await calmTrio(given)
   const old = await a.group().join('1', 'old', { autoRejoin: false })
   const log = await logGroup(given, a.group())
   const taken = await b.group().join('1', 'new', { onConflict: 'takeover' })

@@ -21,6 +21,11 @@ export function calmParty(given: Given, name: string): Promise<Party> {
   return given.party(name, { sessionTtlMs: CALM_TTLS * given.T })
 }
 
+/** Three, where each has a part of its own. */
+export async function calmTrio(given: Given): Promise<readonly [Party, Party, Party]> {
+  return [await calmParty(given, 'A'), await calmParty(given, 'B'), await calmParty(given, 'C')]
+}
+
 async function startAll(count: number, start: (name: string) => Promise<Party>): Promise<Parties> {
   const names = Array.from({ length: count }, (_, at) => nameOf(at))
   const [first, second, ...others] = await Promise.all(names.map(start))

@@ -5,7 +5,7 @@
 import { RequestFailure } from '../command/failure.ts'
 import type { Access } from '../engine/api.ts'
 import type { Method, ServiceTable, StreamMethod, UnaryMethod } from '../transport/transport.ts'
-import { toRpcError } from './errors.ts'
+import { toRpcError, translated } from './errors.ts'
 import type { Caller, Callers } from './callers.ts'
 import type { Call } from '../transport/transport.ts'
 
@@ -116,7 +116,7 @@ type Admit = (caller: Caller) => void
 function guardedUnary(method: UnaryMethod<never, unknown>, callers: Callers, admit: Admit): Method {
   const handle = (request: never, call: Call): unknown =>
     callers.as(call, (caller) => {
-      admitted(admit, caller)
+      translated(() => admit(caller))
       return method.handle(request, call)
     })
   return { ...method, handle }
@@ -129,16 +129,8 @@ function guardedStream(method: StreamMethod<never, unknown>, callers: Callers, a
     open(stream, call) {
       const caller = callers.of(call)
       if (caller instanceof Promise) throw toRpcError(new RequestFailure('INVALID_AUTH_TOKEN'))
-      admitted(admit, caller)
+      translated(() => admit(caller))
       return method.open(stream, call)
     },
-  }
-}
-
-function admitted(admit: Admit, caller: Caller): void {
-  try {
-    admit(caller)
-  } catch (error) {
-    throw toRpcError(error)
   }
 }

@@ -85,6 +85,20 @@ function goName(name: string): string {
   return name.replace(/(\w)([A-Z]*)_?/g, (_match, first: string, rest: string) => first + rest.toLowerCase())
 }
 
+/** Does it; what it throws is thrown as its client sees it. */
+export function translated<T>(action: () => T): T {
+  try {
+    return action()
+  } catch (error) {
+    return rethrow(error)
+  }
+}
+
+/** For promises that are rejected: as `translated`. */
+export function rethrow(error: unknown): never {
+  throw toRpcError(error)
+}
+
 /** A refusal as its client sees it; anything else as it is. */
 export function toRpcError(error: unknown): unknown {
   if (error instanceof ForwardedRefusal) return new RpcError(error.status, error.message, { cause: error })

@@ -13,7 +13,7 @@ import {
 
 import { type FailureCode, RequestFailure } from '../command/failure.ts'
 import { type Call, type Method, unary } from '../transport/transport.ts'
-import { toRpcError } from './errors.ts'
+import { rethrow, translated } from './errors.ts'
 
 /**
  * A method with a hand-written decoder. Its answer is encoded by `handle`: stored key-values are views, and must be
@@ -55,16 +55,4 @@ export function coldMethod<Request extends DescMessage, Response extends DescMes
 /** @throws RequestFailure if there is a refusal. */
 export function refuse(refusal: FailureCode | undefined): void {
   if (refusal !== undefined) throw new RequestFailure(refusal)
-}
-
-function translated<T>(action: () => T): T {
-  try {
-    return action()
-  } catch (error) {
-    return rethrow(error)
-  }
-}
-
-function rethrow(error: unknown): never {
-  throw toRpcError(error)
 }

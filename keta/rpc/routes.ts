@@ -8,7 +8,7 @@ import { RequestFailure } from '../command/failure.ts'
 import { decodeRequest } from '../transport/failures.ts'
 import { type Call, type Method, unary } from '../transport/transport.ts'
 import { type Caller, type Callers, forwardedMetadata } from './callers.ts'
-import { toRpcError } from './errors.ts'
+import { rethrow, toRpcError, translated } from './errors.ts'
 import type { Headers } from './header.ts'
 
 /** How the leader answers a request. */
@@ -126,16 +126,4 @@ export class Routes {
 /** As a transport decodes it, so that its client is told the same. @throws RpcError */
 function decoded<Request>(routed: Routed<Request>, body: Uint8Array): Request {
   return decodeRequest({ decode: (bytes) => translated(() => routed.decode(bytes)) }, body)
-}
-
-function translated<T>(action: () => T): T {
-  try {
-    return action()
-  } catch (error) {
-    return rethrow(error)
-  }
-}
-
-function rethrow(error: unknown): never {
-  throw toRpcError(error)
 }

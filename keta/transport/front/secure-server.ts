@@ -6,7 +6,7 @@ import type { Admission, ServerTls, TlsMaterial } from './server-tls.ts'
 
 export interface SecureServerOptions {
   readonly tls: ServerTls
-  /** HTTP/2 is offered. HTTP/1.1 always is: it is what a client without ALPN speaks. */
+  /** HTTP/2 is for clients that choose it; one without ALPN speaks HTTP/1.1. */
   readonly onSecure: (socket: TLSSocket, protocol: 'http1' | 'http2', admission: Admission) => void
 }
 
